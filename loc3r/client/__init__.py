@@ -1,0 +1,1 @@
+"""The typed client of a Loc3R server: imports nothing heavy."""

@@ -1,0 +1,1 @@
+"""Annotation files of public benchmarks, read into one typed sample."""

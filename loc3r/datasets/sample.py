@@ -1,0 +1,42 @@
+"""One typed sample for every benchmark: a question about a scene, with or without a situation."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Mention(BaseModel):
+    """A span of text that names an object of the scene: ``text[start:end]``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    field: Literal["situation", "question"]
+    start: int
+    end: int
+    object_id: int
+
+
+class Sample(BaseModel):
+    """A question, its answers and, where annotated, the speaker's pose in the *raw scan frame*."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sample_id: str
+    dataset: Literal["sqa3d", "scanqa", "vsibench"]
+    scene_id: str
+    situation: str | None = None
+    """None: the prompt gets "I am standing in the room" and the pose is unsupervised."""
+    question: str
+    answers: tuple[str, ...]
+    question_type: str
+    situation_form: str | None = None
+    """Template family of a synthetic situation; None for human text."""
+    position_m: tuple[float, float] | None = None
+    """Speaker's place, raw scan frame x and y."""
+    heading_rad: float | None = None
+    """Direction that the speaker looks along, counter-clockwise from +x of the raw scan frame."""
+    mentions: tuple[Mention, ...] = ()
+    look_at_object_id: int | None = None
+    """The object that the speaker faces, where the situation names it."""

@@ -1,0 +1,1 @@
+"""Scores with baselines and intervals, reports and bird's-eye pictures."""

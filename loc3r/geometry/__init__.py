@@ -1,0 +1,1 @@
+"""The bird's-eye frame, headings, cameras and back-projection: pure functions of arrays."""

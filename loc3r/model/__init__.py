@@ -1,0 +1,1 @@
+"""Loc3R-VLM: configuration, processor, modelling, losses and inference."""

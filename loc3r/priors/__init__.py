@@ -1,0 +1,1 @@
+"""Frozen pose priors behind one protocol: monocular frames in, one camera token a frame out."""

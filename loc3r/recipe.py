@@ -1,0 +1,243 @@
+"""A recipe says what to learn: data, model, losses, optimiser, seeds. One YAML file, hashed into every artefact.
+
+Unknown keys are errors that suggest the nearest name. ``loc3r recipe schema`` dumps JSON Schema.
+Defaults are the paper's (arXiv 2603.18002) where it states a value; docs/fidelity.md lists the rest.
+"""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from loc3r.errors import RecipeError
+from loc3r.files import hash_json
+
+
+class Section(BaseModel):
+    """A frozen part of a recipe; a docstring under each field says what it does."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class DataRecipe(Section):
+    """Frames, patch targets and camera tokens: everything ``loc3r prepare`` needs."""
+
+    frames: int = Field(32, ge=1)
+    """Frames taken from a video, by linspace truncation."""
+    frame_size_px: int = Field(384, ge=32)
+    """Side of the square frame that the vision tower sees."""
+    frame_fit: Literal["crop", "squash"] = "crop"
+    """How a frame becomes square: resize and centre-crop, or squash. Patch targets follow it."""
+    patch_px: int = Field(14, ge=4)
+    """Side of a vision patch."""
+    pool: int = Field(2, ge=1)
+    """Stride of the pooling after the projector: tokens a side = ceil(patches a side / pool)."""
+    min_valid_depth_share: float = Field(0.25, gt=0, le=1)
+    """A patch target counts when at least this share of its pixels has depth."""
+    max_depth_m: float = Field(10.0, gt=0)
+    """Depth beyond this is unknown."""
+    prior: str = "rooms-vo"
+    """Frozen pose prior: rooms-vo (ours), none, oracle (true poses; an upper bound, never served)."""
+
+    @property
+    def tokens_a_side(self) -> int:
+        """Vision tokens on one side of a frame, after pooling."""
+        patches = self.frame_size_px // self.patch_px
+        return -(-patches // self.pool)
+
+
+class VisionRecipe(Section):
+    """The SigLIP tower."""
+
+    hidden: int = 1152
+    layers: int = 26
+    heads: int = 16
+    intermediate: int = 4304
+    frozen: bool = True
+    """The paper freezes the tower; a tower trained from scratch can't be."""
+
+
+class LanguageRecipe(Section):
+    """The language model."""
+
+    kind: Literal["qwen2", "qwen3"] = "qwen2"
+    """qwen3 adds query/key norm, which tiny models from scratch need."""
+    hidden: int = 3584
+    layers: int = 28
+    heads: int = 28
+    kv_heads: int = 4
+    intermediate: int = 18944
+    vocabulary: int = 152064
+    """Embedding rows; a tiny model trains a byte-level BPE tokenizer up to this size."""
+    rope_theta: float = 1_000_000.0
+    max_tokens: int = 32768
+
+
+class ModelRecipe(Section):
+    """The vision-language model, its camera tokens and its heads."""
+
+    backbone: Literal["scratch", "llava-video-7b"] = "scratch"
+    """scratch: random weights of the sizes below."""
+    vision: VisionRecipe = VisionRecipe()
+    language: LanguageRecipe = LanguageRecipe()
+    prior_dim: int = 768
+    """Width of one camera token of the prior."""
+    head_hidden: int | None = None
+    """Width of the two-layer heads; the language model's width when absent."""
+    heading_bins: int = 36
+    naming_layer: int | None = None
+    """Dense grounding: vision tokens name their object after this language layer."""
+    mention_layer: int | None = None
+    """Dense grounding: object mentions regress their place after this language layer."""
+    look_at: bool = False
+    """Dense grounding: <Ori> regresses the point looked at; the heading head reads both places."""
+    fan_in_init: bool = False
+    """Initialise matrices by fan-in: tiny models from scratch need it."""
+
+
+class LossRecipe(Section):
+    """Weights of the joint loss (paper section 3.4) and of dense grounding (ours, off by default)."""
+
+    answer: float = 1.0
+    layout: float = 0.05
+    situation: float = 0.075
+    heading: float = 3.5
+    """Weight of the heading term inside the situation term."""
+    heading_sigma_bins: float = 2.0
+    """Width of the wrapped Gaussian target, in bins."""
+    log_variance_limit: float = 7.0
+    """Predicted log-variances are clamped to plus or minus this."""
+    naming: float = 0.0
+    mention: float = 0.0
+    look_at: float = 0.0
+
+
+class OptimiserRecipe(Section):
+    """AdamW with warm-up and cosine decay."""
+
+    learning_rate: float = Field(1e-5, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    betas: tuple[float, float] = (0.9, 0.999)
+    warmup_share: float = Field(0.03, ge=0, le=1)
+    final_share: float = Field(0.0, ge=0, le=1)
+    """Learning rate at the end, as a share of the peak."""
+    clip_norm: float = Field(1.0, gt=0)
+
+
+class TrainRecipe(Section):
+    """Steps, batches, precision and checkpoints."""
+
+    steps: int = Field(4200, ge=1)
+    scenes_per_step: int = Field(8, ge=1)
+    """Videos in one optimiser step, over all ranks and accumulation steps."""
+    scenes_per_micro_batch: int = Field(1, ge=1)
+    """Videos that one rank puts through the model at once; accumulation follows from it."""
+    questions_per_scene: int = Field(8, ge=1)
+    """Situations and questions packed behind one video."""
+    packed: bool = True
+    """Shared-video training; off puts every question behind a video of its own."""
+    zero_stage: Literal[0, 1, 2, 3] = 2
+    precision: Literal["fp32", "bf16"] = "bf16"
+    gradient_checkpointing: bool = False
+    checkpoint_every_steps: int = Field(500, ge=1)
+    keep_checkpoints: int = Field(2, ge=1)
+    situation_forms: tuple[str, ...] = ()
+    """Curriculum: train only on these situation forms; empty means all."""
+
+
+class EvaluateRecipe(Section):
+    """Decoding and intervals."""
+
+    max_new_tokens: int = Field(16, ge=1)
+    bootstrap_samples: int = Field(2000, ge=100)
+    confidence: float = Field(0.95, gt=0, lt=1)
+
+
+class Recipe(Section):
+    """Everything that decides a model's weights and scores, except the data's own bytes."""
+
+    name: str
+    seed: int = 0
+    data: DataRecipe = DataRecipe()
+    model: ModelRecipe = ModelRecipe()
+    loss: LossRecipe = LossRecipe()
+    optimiser: OptimiserRecipe = OptimiserRecipe()
+    train: TrainRecipe = TrainRecipe()
+    evaluate: EvaluateRecipe = EvaluateRecipe()
+
+    @model_validator(mode="after")
+    def _batches_divide(self) -> Recipe:
+        if self.train.scenes_per_step % self.train.scenes_per_micro_batch:
+            raise ValueError(
+                f"train.scenes_per_step={self.train.scenes_per_step} is not a multiple of "
+                f"train.scenes_per_micro_batch={self.train.scenes_per_micro_batch}"
+            )
+        return self
+
+    @property
+    def hash(self) -> str:
+        """Twelve hex digits that name this recipe."""
+        return hash_json(self.model_dump(mode="json"))
+
+    def to_yaml(self) -> str:
+        """The whole recipe, defaults included, as YAML."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def load_recipe(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
+    """Read a recipe file; ``overrides`` are ``section.field=value`` strings (values in YAML).
+
+    Raises:
+        RecipeError: the file is missing, is not YAML, or a key or value is wrong.
+    """
+    if not path.is_file():
+        raise RecipeError("no such recipe", received=path, expected="a YAML file", fix="ls recipes/")
+    try:
+        values = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path} is not YAML", received=str(error).splitlines()[0]) from error
+    for override in overrides:
+        _apply_override(values, override)
+    return parse_recipe(values, source=str(path))
+
+
+def parse_recipe(values: dict[str, Any], source: str = "recipe") -> Recipe:
+    """Validate plain values into a recipe, with messages that contain the fix."""
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise RecipeError(f"{source} is not a valid recipe", **_explain(error)) from error
+
+
+def _apply_override(values: dict[str, Any], override: str) -> None:
+    key, separator, value = override.partition("=")
+    if not separator:
+        raise RecipeError("an override has no value", received=override, expected="section.field=value")
+    *sections, field = key.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+    values[field] = yaml.safe_load(value)
+
+
+def _explain(error: ValidationError) -> dict[str, Any]:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        return {"received": f"{where} = {first.get('input')!r}", "expected": first["msg"]}
+    known = _fields_at(first["loc"][:-1])
+    near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
+    fix = f"did you mean {near[0]!r}?" if near else "loc3r recipe schema lists every key"
+    return {"received": f"unknown key {where!r}", "expected": ", ".join(known), "fix": fix}
+
+
+def _fields_at(location: tuple[int | str, ...]) -> list[str]:
+    section: type[BaseModel] = Recipe
+    for part in location:
+        annotation = section.model_fields[str(part)].annotation
+        assert isinstance(annotation, type) and issubclass(annotation, BaseModel)
+        section = annotation
+    return sorted(section.model_fields)

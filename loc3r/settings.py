@@ -1,0 +1,45 @@
+"""Where things are: addresses and folders, from ``LOC3R_*`` environment variables and ``.env``.
+
+What to learn lives in a recipe (``loc3r.recipe``); nothing here changes a result.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Addresses of the services and the local folders."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LOC3R_", env_file=".env", extra="ignore", frozen=True, use_attribute_docstrings=True
+    )
+
+    tracking_uri: str = "http://127.0.0.1:5000"
+    """MLflow tracking server."""
+    experiment: str = "loc3r"
+    """MLflow experiment that runs are recorded in."""
+    registered_model: str = "loc3r"
+    """Name in the MLflow model registry."""
+    s3_endpoint: str = "http://127.0.0.1:8333"
+    """S3 endpoint of the data remote and the MLflow artifacts."""
+    s3_access_key: SecretStr = SecretStr("loc3r")
+    """Access key; the default is for the embedded server only."""
+    s3_secret_key: SecretStr = SecretStr("loc3r-embedded")
+    """Secret key; the default is for the embedded server only."""
+    triton_url: str = "127.0.0.1:8001"
+    """gRPC address of Triton."""
+    kfp_endpoint: str = "http://127.0.0.1:8888"
+    """Kubeflow Pipelines API."""
+    cache_dir: Path = Path(".cache")
+    """Downloads that are worth keeping: Triton's binary, the camera-token cache."""
+    state_dir: Path = Path(".loc3r")
+    """State of the embedded services: databases, logs, process ids."""
+
+
+def load_settings() -> Settings:
+    """Settings of this process, read afresh (no global state)."""
+    return Settings()

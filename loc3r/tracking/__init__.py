@@ -1,0 +1,1 @@
+"""MLflow: runs, lineage, registry and the promotion gate."""

@@ -1,0 +1,1 @@
+"""DeepSpeed training: shared-video batches, exact resume, launch."""

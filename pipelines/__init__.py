@@ -1,0 +1,1 @@
+"""Kubeflow Pipelines components and the pipeline that joins them."""

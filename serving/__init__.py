@@ -1,0 +1,1 @@
+"""The Triton model repository and the serving engine behind it."""
