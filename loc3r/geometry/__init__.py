@@ -1,1 +1,1 @@
-"""The bird's-eye frame, headings, cameras and back-projection: pure functions of arrays."""
+"""Pure functions of arrays: headings, the bird's-eye frame, cameras and token cells. Imports numpy only."""
