@@ -11,7 +11,10 @@ import click
 from loc3r.errors import Loc3RError
 
 VERBS: dict[str, tuple[str, str]] = {
-    "synth": ("loc3r.synth.command:synth", "Furnish rooms, walk through them, render video, write annotations."),
+    "synth": (
+        "loc3r.synth.command:synth",
+        "Furnish rooms, walk through them, render video, write annotations.",
+    ),
     "data": ("loc3r.scenes.command:data", "Check scene folders and explain every fault."),
     "prepare": ("loc3r.scenes.command:prepare", "Frames, patch targets and camera tokens into shards."),
     "prior": ("loc3r.priors.command:prior", "Train or measure the laptop's pose prior."),
@@ -23,10 +26,16 @@ VERBS: dict[str, tuple[str, str]] = {
     "down": ("loc3r.services.command:down", "Stop the embedded servers."),
     "export": ("loc3r.client.command:export", "Write a Triton model repository from a model."),
     "serve": ("loc3r.client.command:serve", "Run Triton over an exported repository."),
-    "deploy": ("loc3r.client.command:deploy", "Load a version into a running Triton, check it, keep it or go back."),
+    "deploy": (
+        "loc3r.client.command:deploy",
+        "Load a version into a running Triton, check it, keep it or go back.",
+    ),
     "ask": ("loc3r.client.command:ask", "Ask a running server about a video; draw the map."),
     "pipeline": ("pipelines.command:pipeline", "Compile the Kubeflow pipeline, or run it on this machine."),
-    "recipe": ("loc3r.recipe_command:recipe", "Show a recipe with its defaults, or the recipes' JSON Schema."),
+    "recipe": (
+        "loc3r.recipe_command:recipe",
+        "Show a recipe with its defaults, or the recipes' JSON Schema.",
+    ),
     "demo": ("pipelines.demo:demo", "The whole life of a model on this machine, in minutes."),
 }
 

@@ -42,6 +42,8 @@ class DataRecipe(Section):
     """Depth beyond this is unknown."""
     prior: str = "rooms-vo"
     """Frozen pose prior: rooms-vo (ours), none, oracle (true poses; an upper bound, never served)."""
+    prior_oversampling: int = Field(1, ge=1)
+    """The prior walks frames x this many frames; the model sees every such-th frame and its token."""
 
     @property
     def tokens_a_side(self) -> int:

@@ -84,7 +84,8 @@ class ServerProcess:
             if self.process.poll() is not None:
                 raise ServiceError(
                     f"{self.name} stopped while starting (exit {self.process.returncode})",
-                    received=self.tail(), fix=f"the whole log is {self.log}",
+                    received=self.tail(),
+                    fix=f"the whole log is {self.log}",
                 )
             try:
                 if is_ready():
@@ -93,7 +94,8 @@ class ServerProcess:
                 pass
             time.sleep(0.1)
         raise ServiceError(
-            f"{self.name} was not ready within {timeout_s:g} s", received=self.tail(),
+            f"{self.name} was not ready within {timeout_s:g} s",
+            received=self.tail(),
             fix=f"the whole log is {self.log}",
         )
 
