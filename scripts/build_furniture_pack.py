@@ -1,0 +1,347 @@
+"""Build the furniture pack that Loc3R ships, from Debian's furniture library for Sweet Home 3D.
+
+    apt install sweethome3d-furniture          # or unpack the .deb anywhere and pass --source
+    python scripts/build_furniture_pack.py --source /usr/share/sweethome3d/furniture --out loc3r/synth/pack
+
+It takes about five minutes on one core and gives the same bytes each time. Per model: read the OBJ file, turn
+it as the catalogue says, simplify it, bake textures and material colours into one colour a face (splitting
+faces where the texture changes), find its colour word and the surface that things may stand on, compress.
+``furniture_classes.yaml`` says which model is which thing. Writes models.json, meshes.bin and ATTRIBUTION.md.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import tempfile
+import zipfile
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import fast_simplification
+import numpy as np
+import yaml
+from embreex.mesh_construction import TriangleMesh
+from embreex.rtcore_scene import EmbreeScene
+from numpy.typing import NDArray
+from rich.progress import track
+from scipy.spatial import cKDTree
+from wavefront import GLASS_ALPHA, Floats, Ints, Model, read_obj
+
+from loc3r.files import write_bytes, write_text
+from loc3r.synth.furniture import COLOURS, GLASS, FurnitureModel, encode_mesh
+
+LICENCES = {
+    "blendswap-cc-0": "CC0 1.0",
+    "blendswap-cc-by": "CC BY 3.0",
+    "katorlegaz": "CC BY 3.0 US",
+    "scopia": "CC BY 3.0",
+}
+URLS = {
+    "CC0 1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
+    "CC BY 3.0": "https://creativecommons.org/licenses/by/3.0/",
+    "CC BY 3.0 US": "https://creativecommons.org/licenses/by/3.0/us/",
+}
+ARCHIVES = ("BlendSwap-CC-0", "BlendSwap-CC-BY", "KatorLegaz", "Scopia")
+SAMPLES = 60_000
+"""Points at which a model's surface is sampled for colour."""
+
+
+@dataclass
+class Entry:
+    """A catalogue entry that made it into the table of classes."""
+
+    model_id: str
+    row: dict[str, str]
+    variant: str
+    placement: str
+    holds: bool
+
+    @property
+    def name(self) -> str:
+        """The class, without the remark in brackets."""
+        return self.variant.partition(" (")[0]
+
+    @property
+    def size_m(self) -> tuple[float, float, float]:
+        """Width, depth, height as the catalogue says, in metres."""
+        width, depth, height = (max(float(self.row[k]) / 100, 0.004) for k in ("width", "depth", "height"))
+        return round(width, 4), round(depth, 4), round(height, 4)
+
+    @property
+    def face_budget(self) -> int:
+        """Small things are seen small."""
+        longest = max(self.size_m)
+        return 600 if longest < 0.25 else 1200 if longest < 0.6 else 2500
+
+
+def read_catalogue(folder: Path) -> dict[str, dict[str, str]]:
+    """Catalogue rows by model id ("scopia/bed1") from the unpacked archives."""
+    catalogue = {}
+    for archive in ARCHIVES:
+        rows: dict[str, dict[str, str]] = defaultdict(dict)
+        text = (folder / archive / "PluginFurnitureCatalog.properties").read_text(encoding="latin-1")
+        for key, number, value in re.findall(r"^([A-Za-z]+)#(\d+)=(.*?)\s*$", text, re.MULTILINE):
+            rows[number][key] = value
+        for row in rows.values():
+            row["path"] = str(folder / archive / row["model"].lstrip("/"))
+            library = row["model"].split("/")[1]
+            catalogue[f"{library}/{row['id'].split('#')[1]}"] = row
+    return catalogue
+
+
+def read_entries(table: Path, catalogue: dict[str, dict[str, str]]) -> list[Entry]:
+    """The catalogue rows that the table of classes names, in its order."""
+    entries = []
+    for variant, about in yaml.safe_load(table.read_text()).items():
+        for library, names in about["models"].items():
+            for name in names.split():
+                model_id = f"{library}/{name}"
+                row = catalogue[model_id]
+                entries.append(Entry(model_id, row, variant, about.get("placement", "floor"), about.get("holds", False)))
+    return entries
+
+
+def choose_splits(entries: list[Entry]) -> dict[str, str]:
+    """"train" or "test" by model id: a quarter of each variant's models, in an order set by their names' hash.
+
+    Two models give one to each; a single one is for training only.
+    """
+    splits = {}
+    variants: dict[str, list[str]] = defaultdict(list)
+    for entry in entries:
+        variants[entry.variant].append(entry.model_id)
+    for ids in variants.values():
+        ids.sort(key=lambda i: hashlib.sha256(i.encode()).digest())
+        tests = 0 if len(ids) == 1 else max(1, round(len(ids) / 4))
+        splits |= {model_id: "test" if i < tests else "train" for i, model_id in enumerate(ids)}
+    return splits
+
+
+def normalise(model: Model, row: dict[str, str]) -> Floats:
+    """Vertices (V, 3) turned as the catalogue says, in our axes, fitted to the cube [-1, 1]."""
+    points = model.vertices
+    if "modelRotation" in row:
+        points = points @ np.array(row["modelRotation"].split(), float).reshape(3, 3).T
+    used = points[np.unique(model.faces)]
+    low, high = used.min(0), used.max(0)
+    cube = (points - (low + high) / 2) / np.maximum(high - low, 1e-9) * 2
+    return cube[:, [2, 0, 1]]  # the file's front is +z, its right +x, up +y; ours: front +x, left +y, up +z
+
+
+def weld(vertices: Floats, faces: Ints) -> tuple[Floats, Ints, Ints]:
+    """Join equal vertices and drop flat and doubled faces: (vertices, faces, index of the kept faces)."""
+    grid, inverse = np.unique(np.rint(vertices * 1e4), axis=0, return_inverse=True)
+    faces = inverse.reshape(-1)[faces]
+    kept = np.flatnonzero((faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 0] != faces[:, 2]))
+    kept = kept[np.unique(np.sort(faces[kept], 1), axis=0, return_index=True)[1]]
+    return grid / 1e4, faces[kept], kept
+
+
+def simplify(vertices: Floats, faces: Ints, target: int) -> tuple[Floats, Ints]:
+    """At most about ``target`` faces, trying harder where the first pass stops early."""
+    for aggression in (5, 8, 10):
+        if len(faces) <= target:
+            break
+        points, triangles = fast_simplification.simplify(
+            vertices.astype(np.float32), faces.astype(np.int32), target_count=target, agg=aggression
+        )
+        vertices, faces = points.astype(float), triangles.astype(np.int64)
+    return vertices, faces
+
+
+def normals_of(vertices: Floats, faces: Ints) -> tuple[Floats, Floats]:
+    """Unit normals (F, 3) and areas (F,)."""
+    a, b, c = (vertices[faces[:, i]] for i in range(3))
+    cross = np.cross(b - a, c - a)
+    length = np.linalg.norm(cross, axis=1)
+    return cross / np.maximum(length, 1e-12)[:, None], length / 2
+
+
+class Surface:
+    """The original surface as points that know their colour; answers what colour is nearest to a place."""
+
+    def __init__(self, model: Model, vertices: Floats, faces: Ints, source: Ints) -> None:
+        rng = np.random.default_rng(0)
+        normals, areas = normals_of(vertices, faces)
+        chosen = rng.choice(len(faces), SAMPLES, p=areas / areas.sum())
+        chosen = np.concatenate([np.arange(len(faces)), chosen])  # every face at least once
+        weights = rng.dirichlet(np.ones(3), len(chosen))
+        weights[: len(faces)] = 1 / 3
+        points = np.einsum("nk,nkc->nc", weights, vertices[faces[chosen]])
+        self.rgba = model.colour_at(source[chosen], weights)
+        self.tree = cKDTree(np.hstack([points, 0.02 * normals[chosen]]))
+
+    def colours(self, vertices: Floats, faces: Ints, points: int = 12) -> tuple[Floats, Floats]:
+        """Mean RGBA (F, 4) of each face and how much it varies inside the face (F,)."""
+        weights = np.random.default_rng(1).dirichlet(np.ones(3), points)
+        places = np.einsum("pk,fkc->fpc", weights, vertices[faces])
+        normals = np.repeat(normals_of(vertices, faces)[0][:, None], points, 1)
+        _, index = self.tree.query(np.concatenate([places, 0.02 * normals], -1).reshape(-1, 6))
+        rgba = self.rgba[index].reshape(len(faces), points, 4)
+        return rgba.mean(1), rgba.std(1).mean(1)
+
+
+def split_longest_edge(vertices: Floats, faces: Ints, which: Ints) -> tuple[Floats, Ints]:
+    """Halve the faces ``which`` across their longest edge; the rest come first."""
+    corners = vertices[faces[which]]
+    longest = np.linalg.norm(corners - np.roll(corners, -1, 1), axis=2).argmax(1)
+    a, b, c = (faces[which, (longest + i) % 3] for i in range(3))
+    middle = len(vertices) + np.arange(len(which))
+    vertices = np.vstack([vertices, (vertices[a] + vertices[b]) / 2])
+    rest = np.delete(faces, which, 0)
+    return vertices, np.vstack([rest, np.stack([a, middle, c], 1), np.stack([middle, b, c], 1)])
+
+
+def bake(surface: Surface, vertices: Floats, faces: Ints, budget: int) -> tuple[Floats, Ints, Floats]:
+    """Split faces where the colour changes most until the budget is used; (vertices, faces, RGBA (F, 4))."""
+    while True:
+        rgba, spread = surface.colours(vertices, faces)
+        worth = spread * normals_of(vertices, faces)[1]
+        room = min(budget - len(faces), max(32, len(faces) // 3))
+        worst = np.argsort(-worth)[: max(room, 0)]
+        worst = worst[(worth[worst] > 2e-4) & (spread[worst] > 0.03)]
+        if not len(worst):
+            solid = rgba[:, 3] > 0.4  # leaves and such are cut out of their cards
+            return vertices, faces[solid], rgba[solid]
+        vertices, faces = split_longest_edge(vertices, faces, worst)
+
+
+def colour_word(rgb: Floats, areas: Floats) -> str:
+    """The word whose typical colours cover most of the area."""
+    words = list(COLOURS)
+    typical = _perceptual(np.array([COLOURS[w] for w in words]))
+    nearest = np.linalg.norm(_perceptual(rgb)[:, None] - typical, axis=2).argmin(1)
+    return words[int(np.bincount(nearest, areas, len(words)).argmax())]
+
+
+def _perceptual(rgb: Floats) -> Floats:
+    """Lightness and two colour axes, roughly as far apart as they look: sRGB (N, 3) of 0..255 -> (N, 3)."""
+    red, green, blue = (rgb[:, i] / 255 for i in range(3))
+    return np.stack([0.9 * (0.3 * red + 0.59 * green + 0.11 * blue), red - green, (red + green) / 2 - blue], 1)
+
+
+def table_top(points_m: Floats, faces: Ints) -> tuple[float, tuple[float, ...]] | None:
+    """Height above the underside and (min x, min y, max x, max y) of the largest free level rectangle."""
+    low, high = points_m.min(0), points_m.max(0)
+    cells = 32
+    grid = [np.linspace(low[i], high[i], cells + 1) for i in range(2)]
+    centres = np.meshgrid(*[(g[1:] + g[:-1]) / 2 for g in grid], indexing="ij")
+    origins = np.stack([*centres, np.full((cells, cells), high[2] + 0.1)], -1).reshape(-1, 3).astype(np.float32)
+    scene = EmbreeScene()
+    TriangleMesh(scene, points_m[faces].astype(np.float32))
+    down = np.tile(np.float32([0, 0, -1]), (len(origins), 1))
+    distance = np.asarray(scene.run(origins, down, query="DISTANCE")).reshape(cells, cells)
+    heights = np.where(distance < 1e6, high[2] + 0.1 - distance, -1)
+    best: tuple[int, float, tuple[int, int, int, int]] = (0, 0.0, (0, 0, 0, 0))
+    for level in np.unique(np.round(heights[heights > low[2] + 0.2], 2)):
+        area, box = largest_rectangle(np.abs(heights - level) < 0.012)
+        best = max(best, (area, float(level), box))
+    area, level, (r0, c0, r1, c1) = best
+    if area < 0.12 * cells * cells:
+        return None
+    level = float(np.median(heights[r0:r1, c0:c1]))
+    return level - float(low[2]), tuple(float(g[i]) for i, g in zip((r0, c0, r1, c1), (*grid, *grid), strict=True))
+
+
+def largest_rectangle(free: NDArray[np.bool_]) -> tuple[int, tuple[int, int, int, int]]:
+    """Area and (row0, column0, row1, column1) of the largest all-true rectangle."""
+    best = (0, (0, 0, 0, 0))
+    for top in range(len(free)):
+        open_columns = np.ones(free.shape[1], bool)
+        for bottom in range(top, len(free)):
+            open_columns &= free[bottom]
+            edges = np.flatnonzero(np.diff(np.concatenate([[0], open_columns, [0]])))
+            for start, end in edges.reshape(-1, 2):
+                area = int((end - start) * (bottom + 1 - top))
+                best = max(best, (area, (top, int(start), bottom + 1, int(end))))
+    return best
+
+
+def tint_glass(model: Model, opening: bool) -> None:
+    """Give transparent materials an opaque colour that looks like glass; exactly ``GLASS`` in a window."""
+    glass = np.array(GLASS) / 255
+    for material in model.materials:
+        if material.opacity < GLASS_ALPHA:
+            share = 0.0 if opening else material.opacity
+            material.colour, material.texture = share * material.colour + (1 - share) * glass, None
+
+
+def build(entry: Entry, split: str) -> tuple[FurnitureModel, bytes]:
+    """One model, ready to be packed."""
+    model = read_obj(Path(entry.row["path"]))
+    tint_glass(model, entry.placement == "opening")
+    vertices, faces, source = weld(normalise(model, entry.row), model.faces)
+    width, depth, height = entry.size_m
+    size = np.array([depth, width, height])
+    scale = size / size.max()  # work in true proportions
+    surface = Surface(model, vertices * scale, faces, source)
+    textured = any(m.texture is not None for m in model.materials)
+    target = int(entry.face_budget * (0.7 if textured else 1.0))
+    vertices, faces, rgba = bake(surface, *simplify(vertices * scale, faces, target), entry.face_budget)
+    used, faces = np.unique(faces, return_inverse=True)
+    faces = faces.reshape(-1, 3)
+    vertices = vertices[used]
+    low, high = vertices.min(0), vertices.max(0)
+    cube = (vertices - (low + high) / 2) / np.maximum(high - low, 1e-9) * 2
+    colours = np.minimum(np.rint(rgba[:, :3] * 255 / 4) * 4, 255).astype(np.uint8)  # steps of 4 compress well
+    top = table_top(cube * size / 2, faces) if entry.holds else None
+    about = FurnitureModel(
+        model_id=entry.model_id, name=entry.name, size_m=entry.size_m,
+        colour=colour_word(colours.astype(float), normals_of(cube * size, faces)[1]),
+        split=split, placement=entry.placement, elevation_m=float(entry.row.get("elevation", 0)) / 100,
+        top_m=round(top[0], 4) if top else None,
+        top_area_m=tuple(round(x, 4) for x in top[1]) if top else None,
+        creator=entry.row["creator"].encode("latin-1").decode("unicode_escape"),
+        licence=LICENCES[entry.model_id.split("/")[0]],
+    )  # fmt: skip
+    return about, encode_mesh(cube, faces, colours)
+
+
+def attribution(models: list[FurnitureModel], catalogue: dict[str, dict[str, str]]) -> str:
+    """The notice that the licences ask for: every model, its creator, its licence, what was changed."""
+    lines = [
+        "# Furniture models: creators and licences", "",
+        "The models in this folder come from the furniture libraries of Sweet Home 3D (https://www.sweethome3d.com),",
+        "as packaged by Debian in `sweethome3d-furniture`. They were simplified, their textures and materials were",
+        "reduced to one colour a face, and they were re-encoded by `scripts/build_furniture_pack.py`.",
+        "The creators do not endorse this project.", "",
+        *[f"- {name}: {url}" for name, url in URLS.items()], "",
+        "| model | title | creator | licence |", "| --- | --- | --- | --- |",
+    ]  # fmt: skip
+    for model in models:
+        title = catalogue[model.model_id]["name"]
+        lines.append(f"| {model.model_id} | {title} | {model.creator} | {model.licence} |")
+    return "\n".join(lines) + "\n"
+
+
+@click.command()
+@click.option("--source", type=click.Path(exists=True, path_type=Path), default="/usr/share/sweethome3d/furniture")
+@click.option("--out", type=click.Path(path_type=Path), default="loc3r/synth/pack")
+def main(source: Path, out: Path) -> None:
+    """Build the pack from a folder of .sh3f archives."""
+    with tempfile.TemporaryDirectory() as temporary:
+        for archive in ARCHIVES:
+            zipfile.ZipFile(source / f"{archive}.sh3f").extractall(Path(temporary) / archive)
+        catalogue = read_catalogue(Path(temporary))
+        entries = read_entries(Path(__file__).with_name("furniture_classes.yaml"), catalogue)
+        splits = choose_splits(entries)
+        entries.sort(key=lambda entry: entry.model_id)
+        built = [build(entry, splits[entry.model_id]) for entry in track(entries, "models")]
+    rows: list[dict[str, Any]] = []
+    offset = 0
+    for model, data in built:
+        rows.append(asdict(model) | {"span": [offset, len(data)]})
+        offset += len(data)
+    write_bytes(out / "meshes.bin", b"".join(data for _, data in built))
+    write_text(out / "models.json", "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
+    write_text(out / "ATTRIBUTION.md", attribution([model for model, _ in built], catalogue))
+    click.echo(f"{len(built)} models in {len({m.name for m, _ in built})} classes, {offset / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()
