@@ -1,0 +1,79 @@
+"""Checkpoint folders: ``model.safetensors``, ``loc3r_config.json`` and the tokenizer's files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from loc3r.errors import CheckpointError
+from loc3r.files import atomic_path
+from loc3r.model.config import Loc3RConfig
+from loc3r.model.modelling import Loc3R
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+WEIGHTS_FILE = "model.safetensors"
+TIED = "vlm.lm_head.weight"
+
+
+def save_checkpoint(model: Loc3R, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write a checkpoint; the weights come last and appear whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.config.save(folder)
+    tokenizer.save_pretrained(str(folder))
+    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+    if model.config.tied:
+        del weights[TIED]
+    with atomic_path(folder / WEIGHTS_FILE) as temporary:
+        save_file(weights, temporary, metadata={"format": "pt"})
+
+
+def load_checkpoint(folder: Path) -> Loc3R:
+    """The model of a checkpoint folder, on the CPU.
+
+    Raises:
+        CheckpointError: a file is missing or damaged, or the weights don't fit the config.
+    """
+    model = Loc3R(Loc3RConfig.load(folder))
+    load_weights(model, folder)
+    return model.eval()
+
+
+def load_weights(model: Loc3R, folder: Path) -> None:
+    """Read a checkpoint's weights into a model of the same sizes.
+
+    Raises:
+        CheckpointError: the file is missing or damaged, or names and shapes differ.
+    """
+    path = folder / WEIGHTS_FILE
+    if not path.is_file():
+        raise CheckpointError("the checkpoint has no weights", received=folder, expected=WEIGHTS_FILE)
+    try:
+        weights = load_file(path)
+    except SafetensorError as error:
+        raise CheckpointError(f"{path} is damaged", received=error, fix="copy the checkpoint again") from error
+    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    if model.config.tied:
+        del expected[TIED]
+    _compare(expected, {name: tuple(value.shape) for name, value in weights.items()}, path)
+    model.load_state_dict(weights, strict=False)
+
+
+def _compare(expected: dict[str, tuple[int, ...]], received: dict[str, tuple[int, ...]], path: Path) -> None:
+    faults = {
+        "missing": sorted(expected.keys() - received.keys()),
+        "unexpected": sorted(received.keys() - expected.keys()),
+        "of another shape": sorted(n for n in expected.keys() & received.keys() if expected[n] != received[n]),
+    }
+    told = [f"{len(names)} {fault} (first: {names[0]})" for fault, names in faults.items() if names]
+    if told:
+        raise CheckpointError(
+            f"{path} doesn't fit its config",
+            received="; ".join(told),
+            expected=f"{len(expected)} weights",
+            fix="load the weights with the loc3r_config.json that was saved beside them",
+        )

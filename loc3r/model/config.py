@@ -1,0 +1,126 @@
+"""What a checkpoint must know to be rebuilt: sizes, losses, class names and the ids of the special tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from loc3r.errors import CheckpointError
+from loc3r.files import read_json, write_json
+from loc3r.recipe import DataRecipe, LossRecipe, ModelRecipe, Recipe, Section
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+CONFIG_FILE = "loc3r_config.json"
+
+
+class SpecialTokens(Section):
+    """Ids of the tokens that are assembled by id, never parsed from text."""
+
+    pad: int = 0
+    im_start: int = 1
+    im_end: int = 2
+    image: int = 3
+    cam: int = 4
+    newline: int = 5
+    pos: int = 6
+    ori: int = 7
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerFast) -> SpecialTokens:
+        """Read the ids from a tokenizer that holds all eight (``loc3r.model.tokenizer.SPECIALS``)."""
+        from loc3r.model.tokenizer import SPECIALS
+
+        ids = tokenizer.convert_tokens_to_ids(list(SPECIALS.values()))
+        return cls(**dict(zip(SPECIALS, ids, strict=True)))
+
+
+class Loc3RConfig(Section):
+    """The part of a recipe that decides what a model computes, and what the data added to it."""
+
+    data: DataRecipe
+    model: ModelRecipe
+    loss: LossRecipe = LossRecipe()
+    class_names: tuple[str, ...] = ()
+    """Names that vision tokens can have (dense grounding); the order is that of the prepared data."""
+    tokens: SpecialTokens = SpecialTokens()
+
+    @classmethod
+    def from_recipe(
+        cls, recipe: Recipe, class_names: tuple[str, ...], tokenizer: PreTrainedTokenizerFast
+    ) -> Loc3RConfig:
+        """The config of a model that ``recipe`` trains on data with ``class_names``."""
+        return cls(
+            data=recipe.data,
+            model=recipe.model,
+            loss=recipe.loss,
+            class_names=class_names,
+            tokens=SpecialTokens.of(tokenizer),
+        )
+
+    @property
+    def frame_shape(self) -> tuple[int, int, int, int]:
+        """Shape of the frames (T, S, S, 3) that the model takes."""
+        side = self.data.frame_size_px
+        return (self.data.frames, side, side, 3)
+
+    @property
+    def tied(self) -> bool:
+        """Whether answers are read out through the word embeddings: tiny models do, the 7B doesn't."""
+        return self.model.backbone == "scratch"
+
+    def save(self, folder: Path) -> None:
+        """Write ``loc3r_config.json``."""
+        write_json(folder / CONFIG_FILE, self.model_dump(mode="json"))
+
+    @classmethod
+    def load(cls, folder: Path) -> Loc3RConfig:
+        """Read ``loc3r_config.json``.
+
+        Raises:
+            CheckpointError: the file is missing or holds other keys.
+        """
+        path = folder / CONFIG_FILE
+        if not path.is_file():
+            raise CheckpointError("not a Loc3R checkpoint", received=folder, expected=f"a folder with {CONFIG_FILE}")
+        try:
+            return cls.model_validate(read_json(path))
+        except (ValidationError, ValueError) as error:
+            raise CheckpointError(f"{path} can't be read", received=str(error).splitlines()[0]) from error
+
+
+def llava_config(config: Loc3RConfig) -> Any:
+    """The ``LlavaOnevisionConfig`` of these sizes (LLaVA-Video-7B has its tower, projector and language model)."""
+    from transformers import LlavaOnevisionConfig, Qwen2Config, Qwen3Config, SiglipVisionConfig
+
+    vision, language = config.model.vision, config.model.language
+    text = dict(
+        vocab_size=language.vocabulary,
+        hidden_size=language.hidden,
+        intermediate_size=language.intermediate,
+        num_hidden_layers=language.layers,
+        num_attention_heads=language.heads,
+        num_key_value_heads=language.kv_heads,
+        max_position_embeddings=language.max_tokens,
+        rope_parameters={"rope_type": "default", "rope_theta": language.rope_theta},
+        tie_word_embeddings=config.tied,
+    )
+    if language.kind == "qwen3":
+        text["head_dim"] = language.hidden // language.heads
+    return LlavaOnevisionConfig(
+        vision_config=SiglipVisionConfig(
+            hidden_size=vision.hidden,
+            intermediate_size=vision.intermediate,
+            num_hidden_layers=vision.layers,
+            num_attention_heads=vision.heads,
+            image_size=config.data.frame_size_px,
+            patch_size=config.data.patch_px,
+            vision_use_head=False,
+        ),
+        text_config=(Qwen3Config if language.kind == "qwen3" else Qwen2Config)(**text),
+        image_token_id=config.tokens.image,
+        tie_word_embeddings=config.tied,
+    )

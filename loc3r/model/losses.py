@@ -1,0 +1,132 @@
+"""The joint loss: the paper's four terms and dense grounding, as sums and counts.
+
+A step's loss is each term's sum over *all* ranks and micro-batches divided by its count over all of them; so
+the terms are kept as sums, and ``supervised`` knows the counts before the forward pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from loc3r.model.batch import UNSUPERVISED, Batch
+from loc3r.model.config import Loc3RConfig
+from loc3r.model.heads import Gaussian, heading_target
+from loc3r.model.modelling import Outputs
+from loc3r.recipe import LossRecipe
+
+
+@dataclass(frozen=True)
+class LossTerms:
+    """Each term's sum (with gradient), how many things it sums over, and its weight in the joint loss."""
+
+    sums: dict[str, Tensor]
+    counts: dict[str, float]
+    weights: dict[str, float]
+
+    def total(self, counts: Mapping[str, float] | None = None) -> Tensor:
+        """The joint loss; ``counts`` are those of the whole step when this is a part of it."""
+        counts = self.counts if counts is None else counts
+        terms = [self.sums[name] * (self.weights[name] / max(counts[name], 1)) for name in self.sums]
+        return torch.stack(terms).sum()
+
+    def means(self) -> dict[str, float]:
+        """Each term's unweighted mean; a term without any supervision is left out."""
+        return {name: float(self.sums[name].detach()) / count for name, count in self.counts.items() if count}
+
+
+def loss_weights(loss: LossRecipe) -> dict[str, float]:
+    """Weight of each term's mean in the joint loss."""
+    return {
+        "answer": loss.answer,
+        "layout": loss.layout,
+        "position": loss.situation,
+        "heading": loss.situation * loss.heading,
+        "naming": loss.naming,
+        "mention": loss.mention,
+        "look_at": loss.look_at,
+    }
+
+
+def supervised(batch: Batch, config: Loc3RConfig) -> dict[str, float]:
+    """How many things each active term sums over; the patches of a video count once a question."""
+    patches = batch.patch_valid.flatten(1).sum(1)
+    named = (batch.patch_class >= 0).flatten(1).sum(1)
+    counts = {
+        "answer": (batch.labels != UNSUPERVISED).sum(),
+        "layout": (patches * batch.questions).sum(),
+        "position": _known(batch.position_m).sum(),
+        "heading": batch.heading_rad.isfinite().sum(),
+        "naming": (named * batch.questions).sum(),
+        "mention": torch.tensor(len(batch.mention_at)),
+        "look_at": _known(batch.look_at_m).sum(),
+    }
+    return {name: float(counts[name]) for name in _active(config)}
+
+
+def joint_loss(outputs: Outputs, batch: Batch, config: Loc3RConfig) -> LossTerms:
+    """Every active term of a batch."""
+    sums = {
+        "answer": _answer(outputs, batch),
+        "layout": (_nll(outputs.layout, batch.patch_xy_m) * batch.patch_valid).sum((1, 2, 3)) @ _questions(batch),
+        "position": _nll(outputs.position, batch.position_m)[_known(batch.position_m)].sum(),
+        "heading": _heading(outputs, batch, config),
+        "naming": _naming(outputs, batch),
+        "mention": None if outputs.mention is None else _nll(outputs.mention, batch.mention_m).sum(),
+        "look_at": _nll(outputs.look_at, batch.look_at_m)[_known(batch.look_at_m)].sum(),
+    }
+    active = {name: total for name in _active(config) if (total := sums[name]) is not None}
+    return LossTerms(active, supervised(batch, config), loss_weights(config.loss))
+
+
+def _active(config: Loc3RConfig) -> list[str]:
+    model, always = config.model, ("answer", "layout", "position", "heading")
+    switched = {
+        "naming": bool(model.naming_layer and config.class_names),
+        "mention": bool(model.mention_layer),
+        "look_at": model.look_at,
+    }
+    return [*always, *(name for name, on in switched.items() if on)]
+
+
+def _nll(place: Gaussian, target_m: Tensor) -> Tensor:
+    """Gaussian negative log-likelihood without its constant, x plus y; unknown targets give no NaN gradient."""
+    error = torch.nan_to_num(target_m.to(place.mean_m.dtype)) - place.mean_m
+    return 0.5 * (error.square() * (-place.log_variance).exp() + place.log_variance).sum(-1)
+
+
+def _known(target: Tensor) -> Tensor:
+    return target.isfinite().all(-1)
+
+
+def _questions(batch: Batch) -> Tensor:
+    return batch.questions.to(torch.get_default_dtype())
+
+
+def _answer(outputs: Outputs, batch: Batch) -> Tensor:
+    logits = outputs.answer_logits
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return F.cross_entropy(logits, batch.labels[batch.labels != UNSUPERVISED], reduction="sum")
+
+
+def _heading(outputs: Outputs, batch: Batch, config: Loc3RConfig) -> Tensor:
+    known = batch.heading_rad.isfinite()
+    logits = outputs.heading_logits[known]
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    angles = batch.heading_rad[known].to(logits.dtype)
+    target = heading_target(angles, config.model.heading_bins, config.loss.heading_sigma_bins)
+    return F.kl_div(logits.log_softmax(-1), target, reduction="sum")
+
+
+def _naming(outputs: Outputs, batch: Batch) -> Tensor | None:
+    if outputs.naming_logits is None:
+        return None
+    known = batch.patch_class >= 0
+    logits = outputs.naming_logits.to(torch.promote_types(outputs.naming_logits.dtype, torch.float32))
+    surprise = F.cross_entropy(logits, batch.patch_class[known], reduction="none")
+    weight = batch.questions[:, None, None, None].expand_as(known)[known]
+    return (surprise * weight).sum()

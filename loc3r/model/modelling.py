@@ -1,0 +1,184 @@
+"""Loc3R: a video language model that says where the speaker stands, where it looks, and the answer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from loc3r.model.batch import PADDING, UNSUPERVISED, VIDEO, Batch
+from loc3r.model.config import Loc3RConfig, llava_config
+from loc3r.model.heads import Gaussian, Heads
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+NAMING_SCALE = 4.0
+"""Sharpness of the naming logits: that of the toy in which dense grounding was found."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the losses need, each only where it is supervised or may be."""
+
+    answer_logits: Tensor
+    """(A, V) at the A supervised answer positions."""
+    layout: Gaussian
+    """(B, T, R, R, 2) every vision token's place."""
+    position: Gaussian
+    """(Q, 2)."""
+    look_at: Gaussian
+    """(Q, 2)."""
+    heading_logits: Tensor
+    """(Q, bins)."""
+    naming_logits: Tensor | None
+    """(P, C) of the vision tokens whose class is known."""
+    mention: Gaussian | None
+    """(M, 2) every object mention's place."""
+
+
+class Loc3R(nn.Module):
+    """``LlavaOnevisionForConditionalGeneration`` with camera tokens and heads. ``config`` decides every size."""
+
+    def __init__(self, config: Loc3RConfig) -> None:
+        super().__init__()
+        from transformers import LlavaOnevisionForConditionalGeneration
+
+        self.config = config
+        self.vlm = LlavaOnevisionForConditionalGeneration(llava_config(config))
+        if config.model.fan_in_init:
+            init_by_fan_in(self.vlm)
+        width = config.model.language.hidden
+        self.heads = Heads(
+            width,
+            prior_dim=config.model.prior_dim,
+            hidden=config.model.head_hidden or width,
+            bins=config.model.heading_bins,
+            look_at=config.model.look_at,
+            log_variance_limit=config.loss.log_variance_limit,
+        )
+        # Features are taken before this norm (as LLaVA-Video does): training it would only break DDP.
+        self.vlm.model.vision_tower.post_layernorm.requires_grad_(False)
+        if config.model.vision.frozen:
+            self.vlm.model.vision_tower.requires_grad_(False)
+
+    @property
+    def language(self) -> Any:
+        """The decoder: embeddings to states."""
+        return self.vlm.model.language_model
+
+    def forward(self, batch: Batch) -> Outputs:
+        """States of a packed batch, read by every head."""
+        embeddings = self.embed_prefix(batch.ids, batch.pixels, batch.camera_tokens)
+        mask = visible(batch.owner)
+        model = self.config.model
+        states = self.language(
+            inputs_embeds=embeddings,
+            attention_mask=mask,
+            position_ids=batch.positions,
+            use_cache=False,
+            output_hidden_states=bool(model.naming_layer or model.mention_layer),
+        )
+        last = states.last_hidden_state
+        flat = last.flatten(0, 1)
+        position, look_at, heading_logits = self.heads.pose(flat[batch.pos_at], flat[batch.pos_at + 1])
+        return Outputs(
+            answer_logits=self.vlm.lm_head(last[batch.labels != UNSUPERVISED]),
+            layout=self.read_layout(last, batch.ids),
+            position=position,
+            look_at=look_at,
+            heading_logits=heading_logits,
+            naming_logits=self._name_patches(states.hidden_states, batch),
+            mention=self._place_mentions(states.hidden_states, batch),
+        )
+
+    def embed_prefix(self, ids: Tensor, pixels: Tensor, camera_tokens: Tensor) -> Tensor:
+        """Embeddings (B, N, d) of ids (B, N) that hold a video each: pixels (B, T, 3, S, S), cameras (B, T, D)."""
+        special = self.config.tokens
+        embeddings = self.language.embed_tokens(ids)
+        newline = self.vlm.model.image_newline.to(embeddings.dtype)
+        cameras = self.heads.camera(camera_tokens.to(self.heads.layout.weight.dtype)).to(embeddings.dtype)
+        patches = self.encode_frames(pixels).to(embeddings.dtype)
+        embeddings = torch.where((ids == special.newline)[..., None], newline, embeddings)
+        embeddings = embeddings.masked_scatter((ids == special.cam)[..., None], cameras)
+        return embeddings.masked_scatter((ids == special.image)[..., None], patches)
+
+    def encode_frames(self, pixels: Tensor) -> Tensor:
+        """Vision tokens (B, T, R, R, d) of pixels (B, T, 3, S, S): tower, projector, then pooling."""
+        tower, data = self.vlm.model.vision_tower, self.config.data
+        batch, frames = pixels.shape[:2]
+        patches = tower.embeddings(pixels.flatten(0, 1).to(self.vlm.model.image_newline.dtype))
+        features = self.vlm.model.multi_modal_projector(tower.encoder(inputs_embeds=patches).last_hidden_state)
+        side = data.frame_size_px // data.patch_px
+        grid = features.unflatten(1, (side, side)).permute(0, 3, 1, 2)
+        pooled = F.interpolate(grid, size=(data.tokens_a_side, data.tokens_a_side), mode="bilinear")
+        return pooled.permute(0, 2, 3, 1).unflatten(0, (batch, frames))
+
+    def read_layout(self, last: Tensor, ids: Tensor) -> Gaussian:
+        """Every vision token's place (B, T, R, R, 2) from final states (B, N, d)."""
+        data = self.config.data
+        shape = (len(ids), data.frames, data.tokens_a_side, data.tokens_a_side, 2)
+        place = self.heads.place(last[ids == self.config.tokens.image])
+        return Gaussian(place.mean_m.view(shape), place.log_variance.view(shape))
+
+    def _name_patches(self, states: tuple[Tensor, ...] | None, batch: Batch) -> Tensor | None:
+        layer = self.config.model.naming_layer
+        if states is None or not layer or not len(batch.class_name_ids):
+            return None
+        known = batch.patch_class.flatten() >= 0
+        hidden = self.language.norm(states[layer][batch.ids == self.config.tokens.image][known])
+        return hidden @ self._class_bank(batch.class_name_ids).T * (NAMING_SCALE / math.sqrt(hidden.shape[-1]))
+
+    def _class_bank(self, name_ids: Tensor) -> Tensor:
+        there = (name_ids != PADDING)[..., None]
+        words = self.language.embed_tokens(name_ids.clamp(min=0)) * there
+        return words.sum(1) / there.sum(1)
+
+    def _place_mentions(self, states: tuple[Tensor, ...] | None, batch: Batch) -> Gaussian | None:
+        layer = self.config.model.mention_layer
+        if states is None or not layer:
+            return None
+        return self.heads.place(self.language.norm(states[layer].flatten(0, 1)[batch.mention_at]))
+
+    def save(self, folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+        """Write weights, config and tokenizer into ``folder``."""
+        from loc3r.model.checkpoint import save_checkpoint
+
+        save_checkpoint(self, tokenizer, folder)
+
+    @classmethod
+    def load(cls, folder: Path) -> Loc3R:
+        """The model of a checkpoint folder, in float32 on the CPU.
+
+        Raises:
+            CheckpointError: a file is missing, or the weights don't fit the config.
+        """
+        from loc3r.model.checkpoint import load_checkpoint
+
+        return load_checkpoint(folder)
+
+
+def visible(owner: Tensor, queries: int | None = None) -> Tensor:
+    """Which of N tokens each of the last ``queries`` (all, when None) may see: (B, 1, queries, N) bool.
+
+    A token sees the video and its own question, up to itself: packed questions know nothing of each other.
+    """
+    order = torch.arange(owner.shape[1], device=owner.device)
+    first = 0 if queries is None else owner.shape[1] - queries
+    own = owner[:, first:, None] == owner[:, None, :]
+    causal = order[None, :] <= order[first:, None]
+    return (((owner == VIDEO)[:, None, :] | own) & causal)[:, None]
+
+
+def init_by_fan_in(vlm: nn.Module) -> None:
+    """Matrices by fan-in, embeddings wide: at HF's 0.02, attention of a tiny model stays uniform for long."""
+    for name, weight in vlm.named_parameters():
+        if "embed_tokens" in name or "position_embedding" in name or "image_newline" in name:
+            nn.init.normal_(weight, std=0.3)
+        elif weight.ndim == 2:
+            nn.init.normal_(weight, std=0.7 / math.sqrt(weight.shape[1]))

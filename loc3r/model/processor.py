@@ -1,0 +1,222 @@
+"""From frames and words to tensors, the same in training, evaluation and serving.
+
+    <|im_start|>user\\n ( <cam> R rows of R <image> tokens, each row with a <newline> )xT
+    \\n{situation}<Pos><Ori>{question}<|im_end|>\\n<|im_start|>assistant\\n{answer}<|im_end|>
+
+The first line is the prefix: it depends on the video alone. The second is a suffix; a video may have many.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from loc3r.errors import DataError, FrameError
+from loc3r.model.batch import PADDING, UNSUPERVISED, VIDEO, Batch, Packed, collate
+from loc3r.model.config import Loc3RConfig
+from loc3r.model.tokenizer import load_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+    from loc3r.scenes.shards import PreparedSample, PreparedScene
+
+NO_SITUATION = "I am standing in the room."
+"""Stands in for the situation of a sample that has none (paper, section 3.3)."""
+NOWHERE = (math.nan, math.nan)
+
+
+@dataclass(frozen=True)
+class Text:
+    """Tokens of a piece of text and the characters that each covers."""
+
+    ids: list[int]
+    spans: list[tuple[int, int]]
+
+    def last_token(self, start: int, end: int) -> int:
+        """Index of the last token that covers a character of ``text[start:end]``."""
+        covering = [i for i, (first, last) in enumerate(self.spans) if first < end and last > start]
+        if not covering:
+            raise DataError("a mention covers no token", received=(start, end), expected="a span inside its text")
+        return covering[-1]
+
+
+@dataclass(frozen=True)
+class Suffix:
+    """The tokens that follow the video for one question, and where things are in them."""
+
+    ids: list[int]
+    pos_at: int
+    answer_at: int
+    """Index of the answer's first token: where the prompt ends."""
+    fields: dict[str, tuple[int, Text]]
+    """Field name to where it starts and its text."""
+
+    def mention_at(self, field: str, start: int, end: int) -> int:
+        """Index of the last token of a mention."""
+        offset, text = self.fields[field]
+        return offset + text.last_token(start, end)
+
+
+class Processor:
+    """Builds token sequences and batches for one config and its tokenizer."""
+
+    def __init__(self, config: Loc3RConfig, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.config = config
+        self.tokenizer = tokenizer
+        self._prefix = self._build_prefix()
+        self._class_name_ids = self._encode_class_names()
+
+    @classmethod
+    def load(cls, folder: Path) -> Processor:
+        """The processor of a checkpoint folder."""
+        return cls(Loc3RConfig.load(folder), load_tokenizer(folder))
+
+    def pixels(self, frames: NDArray[np.uint8]) -> Tensor:
+        """Frames (T, S, S, 3) uint8 to (T, 3, S, S) float in [-1, 1], as SigLIP was trained.
+
+        Raises:
+            FrameError: another shape or type.
+        """
+        if frames.shape != self.config.frame_shape or frames.dtype != np.uint8:
+            raise FrameError(
+                "frames don't fit the model",
+                received=f"{frames.shape} {frames.dtype}",
+                expected=f"{self.config.frame_shape} uint8",
+                fix="loc3r.scenes.video.read_video and fit_frames make them",
+            )
+        return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 127.5 - 1
+
+    def camera_tokens(self, tokens: NDArray[np.float32]) -> Tensor:
+        """Camera tokens (T, D) of the pose prior, checked.
+
+        Raises:
+            FrameError: another shape, or a value that is not finite.
+        """
+        expected = (self.config.data.frames, self.config.model.prior_dim)
+        if tokens.shape != expected or not np.isfinite(tokens).all():
+            raise FrameError(
+                "camera tokens don't fit the model",
+                received=f"{tokens.shape}, finite: {bool(np.isfinite(tokens).all())}",
+                expected=f"{expected}, from the prior {self.config.data.prior!r}",
+            )
+        return torch.from_numpy(np.ascontiguousarray(tokens, np.float32))
+
+    def encode(self, text: str) -> Text:
+        """Tokens of plain text; a "<Pos>" that someone types stays five characters."""
+        encoded = self.tokenizer(
+            text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
+        )
+        return Text(encoded["input_ids"], encoded["offset_mapping"])
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Answer tokens to text."""
+        text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
+        return text.strip()
+
+    def prefix_ids(self) -> list[int]:
+        """The video's tokens, the same for every video."""
+        return list(self._prefix)
+
+    def suffix_ids(self, situation: str | None, question: str, answer: str | None = None) -> list[int]:
+        """One question's tokens; without an answer they end where the answer begins."""
+        return self.suffix(situation, question, answer).ids
+
+    def suffix(self, situation: str | None, question: str, answer: str | None = None) -> Suffix:
+        """One question's tokens and where the pose tokens, the fields and the answer are in them."""
+        special = self.config.tokens
+        newline = self.encode("\n").ids
+        situation_text, question_text = self.encode(situation or NO_SITUATION), self.encode(question)
+        ids = [*newline, *situation_text.ids, special.pos, special.ori, *question_text.ids]
+        pos_at = len(newline) + len(situation_text.ids)
+        ids += [special.im_end, *newline, special.im_start, *self.encode("assistant\n").ids]
+        answer_at = len(ids)
+        if answer is not None:
+            ids += [*self.encode(answer).ids, special.im_end]
+        fields = {"situation": (len(newline), situation_text), "question": (pos_at + 2, question_text)}
+        return Suffix(ids, pos_at, answer_at, fields)
+
+    def pack(self, scene: PreparedScene, samples: Sequence[PreparedSample]) -> Packed:
+        """One video with all of ``samples`` behind it.
+
+        Raises:
+            DataError: there is no sample, or one of another scene.
+            FrameError: the frames or the camera tokens don't fit the model.
+        """
+        strangers = sorted({sample.scene_id for sample in samples} - {scene.scene_id})
+        if strangers or not samples:
+            raise DataError("samples don't fit the scene", received=strangers or "none", expected=scene.scene_id)
+        suffixes = [self.suffix(s.situation, s.question, s.answers[0]) for s in samples]
+        tokens = _join(self._prefix, suffixes)
+        starts = _starts(len(self._prefix), suffixes)
+        mentions = [
+            (start + suffix.mention_at(field, first, last), (x_m, y_m))
+            for start, suffix, sample in zip(starts, suffixes, samples, strict=True)
+            for field, first, last, x_m, y_m in sample.mentions
+        ]
+        poses = [sample if sample.situation is not None else None for sample in samples]
+        return Packed(
+            **tokens,
+            pixels=self.pixels(scene.frames),
+            camera_tokens=self.camera_tokens(scene.camera_tokens),
+            pos_at=torch.tensor([start + suffix.pos_at for start, suffix in zip(starts, suffixes, strict=True)]),
+            position_m=_places([pose and pose.position_m for pose in poses]),
+            heading_rad=_headings([pose and pose.heading_rad for pose in poses]),
+            look_at_m=_places([pose and pose.look_at_m for pose in poses]),
+            mention_at=torch.tensor([at for at, _ in mentions], dtype=torch.long),
+            mention_m=_places([place for _, place in mentions]),
+            patch_xy_m=torch.from_numpy(np.nan_to_num(scene.patch_xy_m)),
+            patch_valid=torch.from_numpy(scene.patch_valid),
+            patch_class=torch.from_numpy(scene.patch_class.astype(np.int64)),
+        )
+
+    def collate(self, packed: list[Packed]) -> Batch:
+        """Videos as one batch."""
+        return collate(packed, self._class_name_ids, self.config.tokens.pad)
+
+    def _build_prefix(self) -> list[int]:
+        special, side = self.config.tokens, self.config.data.tokens_a_side
+        row = [special.image] * side + [special.newline]
+        frame = [special.cam, *row * side]
+        return [special.im_start, *self.encode("user\n").ids, *frame * self.config.data.frames]
+
+    def _encode_class_names(self) -> Tensor:
+        # With the space that the word has inside a sentence: that is the token to bind to what it looks like.
+        names = [torch.tensor(self.encode(f" {name}").ids) for name in self.config.class_names]
+        if not names:
+            return torch.zeros(0, 1, dtype=torch.long)
+        return torch.nn.utils.rnn.pad_sequence(names, batch_first=True, padding_value=PADDING)
+
+
+def _join(prefix: list[int], suffixes: list[Suffix]) -> dict[str, Tensor]:
+    ids, owner, labels = list(prefix), [VIDEO] * len(prefix), [UNSUPERVISED] * len(prefix)
+    positions = list(range(len(prefix)))
+    for question, suffix in enumerate(suffixes, start=1):
+        length, before_answer = len(suffix.ids), suffix.answer_at - 1
+        ids += suffix.ids
+        owner += [question] * length
+        positions += range(len(prefix), len(prefix) + length)
+        labels += [UNSUPERVISED] * before_answer + suffix.ids[suffix.answer_at :] + [UNSUPERVISED]
+    columns = {"ids": ids, "owner": owner, "positions": positions, "labels": labels}
+    return {name: torch.tensor(values) for name, values in columns.items()}
+
+
+def _starts(prefix_length: int, suffixes: list[Suffix]) -> list[int]:
+    lengths = [len(suffix.ids) for suffix in suffixes]
+    return [prefix_length + sum(lengths[:i]) for i in range(len(lengths))]
+
+
+def _places(places: Sequence[tuple[float, float] | None]) -> Tensor:
+    return torch.tensor([place or NOWHERE for place in places], dtype=torch.float32).reshape(-1, 2)
+
+
+def _headings(headings: Sequence[float | None]) -> Tensor:
+    return torch.tensor([math.nan if h is None else h for h in headings], dtype=torch.float32)

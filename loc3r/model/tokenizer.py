@@ -1,0 +1,64 @@
+"""A byte-level BPE tokenizer, trained in process on the data's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+from loc3r.errors import CheckpointError
+
+SPECIALS = {
+    "pad": "<|endoftext|>",
+    "im_start": "<|im_start|>",
+    "im_end": "<|im_end|>",
+    "image": "<image>",
+    "cam": "<cam>",
+    "newline": "<newline>",
+    "pos": "<Pos>",
+    "ori": "<Ori>",
+}
+"""Role to token. The chat markers are Qwen's; in its vocabulary the other ones take unused rows."""
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
+    """Learn at most ``vocabulary`` tokens from ``texts``; any text can be encoded, the specials come first.
+
+    The same texts in the same order give the same tokenizer.
+    """
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary,
+        special_tokens=list(SPECIALS.values()),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    # A name is embedded as it stands inside a sentence, so "chair" and " chair" both deserve a token.
+    tokenizer.train_from_iterator(texts, trainer)
+    return _wrap(tokenizer)
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """The tokenizer saved in a checkpoint folder.
+
+    Raises:
+        CheckpointError: there is no ``tokenizer.json``.
+    """
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise CheckpointError("the checkpoint has no tokenizer", received=folder, expected=path.name)
+    return _wrap(Tokenizer.from_file(str(path)))
+
+
+def _wrap(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=SPECIALS["pad"],
+        eos_token=SPECIALS["im_end"],
+        additional_special_tokens=[SPECIALS[role] for role in ("im_start", "image", "cam", "newline", "pos", "ori")],
+        clean_up_tokenization_spaces=False,
+    )
