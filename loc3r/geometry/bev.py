@@ -44,15 +44,19 @@ class BevFrame:
         forward_rad = float(np.arctan2(ahead[1], ahead[0]))
         return cls(float(pose[0, 3]), float(pose[1, 3]), wrap_rad(forward_rad - np.pi / 2), float(floor_z_m))
 
+    @property
+    def _origin(self) -> Floats:
+        return np.array([self.origin_x_m, self.origin_y_m])
+
     def from_world(self, points_m: ArrayLike) -> Floats:
         """World points (..., 2) or (..., 3) as bird's-eye points (..., 2)."""
-        offset = np.asarray(points_m, np.float64)[..., :2] - (self.origin_x_m, self.origin_y_m)
+        offset = np.asarray(points_m, np.float64)[..., :2] - self._origin
         return np.asarray(offset @ _rotation(self.yaw_rad))
 
     def to_world(self, points_m: ArrayLike) -> Floats:
         """Bird's-eye points (..., 2) as world points (..., 2)."""
         turned = np.asarray(points_m, np.float64) @ _rotation(self.yaw_rad).T
-        return np.asarray(turned + (self.origin_x_m, self.origin_y_m))
+        return np.asarray(turned + self._origin)
 
     def heading_from_world(self, heading_rad: float) -> float:
         """A world heading as a bird's-eye heading."""

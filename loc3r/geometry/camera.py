@@ -34,9 +34,7 @@ def backproject(
     return points.astype(np.float32), valid
 
 
-def project(
-    points_m: ArrayLike, intrinsics: NDArray[Any], cam_to_world: NDArray[Any]
-) -> tuple[Floats, Floats]:
+def project(points_m: ArrayLike, intrinsics: NDArray[Any], cam_to_world: NDArray[Any]) -> tuple[Floats, Floats]:
     """Pixels (..., 2) and depths (...) in metres of world points (..., 3); a depth <= 0 is behind the camera."""
     pose = np.asarray(cam_to_world, np.float64)
     local = (np.asarray(points_m, np.float64) - pose[:3, 3]) @ pose[:3, :3]

@@ -1,1 +1,1 @@
-"""The on-disk scene format, its readers and validator, and the prepared shards."""
+"""The on-disk scene format, its readers and writer, its validation, videos, and prepared shards."""
