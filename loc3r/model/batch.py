@@ -73,10 +73,15 @@ class Batch:
     """(B,) how many questions each video answers for: the weight of its layout and naming terms."""
     class_name_ids: Tensor
     """(C, L) tokens of the class names, ``PADDING`` at the end."""
+    prefix: int
+    """Tokens of a video."""
+    longest: int
+    """Tokens of the longest question, its answer included."""
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""
-        return Batch(**{field.name: getattr(self, field.name).to(device) for field in fields(self)})
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Batch(**{name: v.to(device) if isinstance(v, Tensor) else v for name, v in values.items()})
 
 
 def collate(packed: list[Packed], class_name_ids: Tensor, pad_id: int) -> Batch:
@@ -109,5 +114,7 @@ def collate(packed: list[Packed], class_name_ids: Tensor, pad_id: int) -> Batch:
         mention_at=index("mention_at"),
         questions=torch.tensor([len(row.pos_at) for row in packed]),
         class_name_ids=class_name_ids,
+        prefix=int((packed[0].owner == VIDEO).sum()),
+        longest=max(int(row.owner.bincount()[VIDEO + 1 :].max()) for row in packed),
         **tensors,
     )

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from loc3r.model import attention
+from loc3r.model.attention import Packing
 from loc3r.model.batch import PADDING, UNSUPERVISED, VIDEO, Batch
 from loc3r.model.config import Loc3RConfig, llava_config
 from loc3r.model.heads import Gaussian, Heads
@@ -50,7 +52,9 @@ class Loc3R(nn.Module):
         from transformers import LlavaOnevisionForConditionalGeneration
 
         self.config = config
+        attention.register()
         self.vlm = LlavaOnevisionForConditionalGeneration(llava_config(config))
+        self.vlm.set_attn_implementation({"text_config": attention.NAME, "vision_config": "sdpa"})
         if config.model.fan_in_init:
             init_by_fan_in(self.vlm)
         width = config.model.language.hidden
@@ -75,11 +79,10 @@ class Loc3R(nn.Module):
     def forward(self, batch: Batch) -> Outputs:
         """States of a packed batch, read by every head."""
         embeddings = self.embed_prefix(batch.ids, batch.pixels, batch.camera_tokens)
-        mask = visible(batch.owner)
         model = self.config.model
         states = self.language(
             inputs_embeds=embeddings,
-            attention_mask=mask,
+            packing=Packing.of(batch.owner, batch.prefix, batch.longest),
             position_ids=batch.positions,
             use_cache=False,
             output_hidden_states=bool(model.naming_layer or model.mention_layer),
