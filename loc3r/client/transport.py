@@ -1,0 +1,74 @@
+"""What the two clients share: one request as a Triton message, Triton's replies as events, failures as exceptions."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import grpc  # type: ignore[import-untyped]
+from tritonclient.grpc import service_pb2
+
+from loc3r.client import wire
+from loc3r.errors import DeadlineError, Loc3RError, ServiceError
+
+CHANNEL_OPTIONS = (
+    ("grpc.max_send_message_length", -1),  # the default of 4 MB is below one video
+    ("grpc.max_receive_message_length", -1),
+)
+Expected = TypeVar("Expected", bound=wire.Event)
+
+
+def triton_request(request: wire.Request, payload: bytes = b"") -> Any:
+    """The ``ModelInferRequest`` of a request; bytes travel as UINT8 tensors."""
+    message = service_pb2.ModelInferRequest(model_name=wire.MODEL)
+    tensors = {wire.REQUEST: wire.encode_request(request)} | ({wire.PAYLOAD: payload} if payload else {})
+    for name, data in tensors.items():
+        message.inputs.add(name=name, datatype="UINT8", shape=[len(data)])
+        message.raw_input_contents.append(data)
+    return message
+
+
+def event_of(reply: Any) -> tuple[wire.Event, wire.ModelInfo]:
+    """The event in a ``ModelStreamInferResponse``.
+
+    Raises:
+        Loc3RError: the class that the server's error event names.
+        ServiceError: Triton itself refused, for example because the model is not loaded.
+    """
+    if reply.error_message:
+        raise ServiceError(
+            "Triton could not run the model", received=reply.error_message.strip()[:500],
+            fix="look at the server's log; loc3r deploy loads a model",
+        )  # fmt: skip
+    event, model = wire.decode_event(reply.infer_response.raw_output_contents[0])
+    if isinstance(event, wire.ErrorEvent):
+        raise event.exception()
+    return event, model
+
+
+def failure(error: grpc.RpcError, url: str, timeout_s: float) -> Loc3RError:
+    """The exception for a failed call."""
+    code = error.code()
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return DeadlineError(
+            "the answer did not come within the deadline", received=f"timeout_s={timeout_s:g}",
+            fix="give a longer timeout_s; opening a long video takes the longest",
+        )  # fmt: skip
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return ServiceError("no server answers", received=url, fix="start one with: loc3r serve --repository FOLDER")
+    return ServiceError("the call failed", received=f"{code.name}: {error.details()}"[:500])
+
+
+def ended_early() -> ServiceError:
+    """The stream stopped before its last event: the server was stopped while it answered."""
+    return ServiceError("the server ended the stream before the answer was whole", fix="ask again")
+
+
+def expect(kind: type[Expected], event: wire.Event) -> Expected:
+    """``event`` if it is a ``kind``.
+
+    Raises:
+        RequestError: the server sent something else.
+    """
+    if not isinstance(event, kind):
+        raise wire.RequestError("unexpected event", received=event.kind, expected=kind.__name__)
+    return event
