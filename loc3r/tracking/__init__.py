@@ -1,1 +1,1 @@
-"""MLflow: runs, lineage, registry and the promotion gate."""
+"""MLflow: runs with their lineage, the model registry, and the gate that moves the champion alias."""
