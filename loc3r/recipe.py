@@ -193,15 +193,12 @@ class Recipe(Section):
 def load_recipe(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     """Read a recipe file; ``overrides`` are ``section.field=value`` strings (values in YAML).
 
+    A file may begin with ``extends: other.yaml`` (beside it) and then holds only what differs.
+
     Raises:
         RecipeError: the file is missing, is not YAML, or a key or value is wrong.
     """
-    if not path.is_file():
-        raise RecipeError("no such recipe", received=path, expected="a YAML file", fix="ls recipes/")
-    try:
-        values = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{path} is not YAML", received=str(error).splitlines()[0]) from error
+    values = _read_yaml(path)
     for override in overrides:
         _apply_override(values, override)
     return parse_recipe(values, source=str(path))
@@ -213,6 +210,29 @@ def parse_recipe(values: dict[str, Any], source: str = "recipe") -> Recipe:
         return Recipe.model_validate(values)
     except ValidationError as error:
         raise RecipeError(f"{source} is not a valid recipe", **_explain(error)) from error
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise RecipeError("no such recipe", received=path, expected="a YAML file", fix="ls recipes/")
+    try:
+        values = yaml.safe_load(path.read_text()) or {}
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path} is not YAML", received=str(error).splitlines()[0]) from error
+    if not isinstance(values, dict):
+        raise RecipeError(f"{path} is not a recipe", received=type(values).__name__, expected="keys and values")
+    base = values.pop("extends", None)
+    return _merge(_read_yaml(path.parent / base), values) if base else values
+
+
+def _merge(base: dict[str, Any], news: dict[str, Any]) -> dict[str, Any]:
+    """``base`` with ``news`` on top, section by section."""
+    both = {key: _merge(base[key], value) for key, value in news.items() if _are_sections(base.get(key), value)}
+    return {**base, **news, **both}
+
+
+def _are_sections(old: object, new: object) -> bool:
+    return isinstance(old, dict) and isinstance(new, dict)
 
 
 def _apply_override(values: dict[str, Any], override: str) -> None:

@@ -1,0 +1,69 @@
+"""Recipes: defaults, inheritance, overrides, and messages that contain the fix."""
+
+from pathlib import Path
+
+import pytest
+
+from loc3r.errors import RecipeError
+from loc3r.recipe import Recipe, load_recipe, parse_recipe
+
+RECIPES = Path(__file__).parent.parent / "recipes"
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_recipe_in_the_box_is_valid_and_survives_a_round_trip(path, tmp_path):
+    recipe = load_recipe(path)
+    (tmp_path / "copy.yaml").write_text(recipe.to_yaml())
+    assert load_recipe(tmp_path / "copy.yaml") == recipe
+    assert recipe.name == path.stem
+
+
+def test_an_extension_changes_only_what_it_names():
+    tiny, demo = load_recipe(RECIPES / "rooms-tiny.yaml"), load_recipe(RECIPES / "rooms-demo.yaml")
+    assert (demo.data, demo.model, demo.loss) == (tiny.data, tiny.model, tiny.loss)
+    assert demo.train.steps != tiny.train.steps
+    assert demo.train.questions_per_scene == tiny.train.questions_per_scene
+
+
+def test_an_override_reaches_its_field_and_changes_the_hash():
+    plain = load_recipe(RECIPES / "rooms-tiny.yaml")
+    changed = load_recipe(RECIPES / "rooms-tiny.yaml", ("train.steps=7", "loss.naming=0.25"))
+    assert (changed.train.steps, changed.loss.naming) == (7, 0.25)
+    assert changed.hash != plain.hash
+
+
+def test_the_hash_does_not_depend_on_the_order_of_keys():
+    one = parse_recipe({"name": "x", "train": {"steps": 5, "packed": False}})
+    assert one.hash == parse_recipe({"train": {"packed": False, "steps": 5}, "name": "x"}).hash
+
+
+def test_an_unknown_key_suggests_the_nearest_name():
+    with pytest.raises(RecipeError, match="did you mean 'learning_rate'"):
+        parse_recipe({"name": "x", "optimiser": {"learning_rat": 1e-3}})
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"name": "x", "train": {"steps": 0}}, "train.steps = 0"),
+        ({"name": "x", "train": {"scenes_per_step": 6, "scenes_per_micro_batch": 4}}, "not a multiple"),
+        ({}, "name"),
+    ],
+)
+def test_a_wrong_value_says_what_was_received(values, words):
+    with pytest.raises(RecipeError, match=words):
+        parse_recipe(values)
+
+
+def test_a_missing_file_and_a_file_that_is_not_yaml_are_explained(tmp_path):
+    with pytest.raises(RecipeError, match="no such recipe"):
+        load_recipe(tmp_path / "none.yaml")
+    (tmp_path / "bad.yaml").write_text("a: [1")
+    with pytest.raises(RecipeError, match="not YAML"):
+        load_recipe(tmp_path / "bad.yaml")
+
+
+def test_paper_defaults():
+    recipe = Recipe(name="paper")
+    assert (recipe.data.frames, recipe.data.frame_size_px, recipe.data.tokens_a_side) == (32, 384, 14)
+    assert (recipe.loss.layout, recipe.loss.situation, recipe.loss.heading) == (0.05, 0.075, 3.5)
