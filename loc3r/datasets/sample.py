@@ -40,3 +40,12 @@ class Sample(BaseModel):
     mentions: tuple[Mention, ...] = ()
     look_at_object_id: int | None = None
     """The object that the speaker faces, where the situation names it."""
+    object_ids: tuple[int, ...] = ()
+    """Objects that the answer is about, where the benchmark names them (ScanQA)."""
+    options: tuple[str, ...] = ()
+    """Choices behind their letters ("A. left"), where the benchmark gives some (VSI-Bench)."""
+
+    @property
+    def prompt(self) -> str:
+        """The question as it is put to a model: with its options, if it has any."""
+        return "\n".join((self.question, "Options:", *self.options)) if self.options else self.question
