@@ -23,6 +23,9 @@ from loc3r.synth.room import RoomObject
 Floats = NDArray[np.float64]
 
 
+_Z_UP_FROM_Y_DOWN = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
+
+
 class SceneFolder:
     """One scene on disk. Files are read when asked for; nothing but small matrices is kept.
 
@@ -38,61 +41,65 @@ class SceneFolder:
         if not self.frame_ids:
             raise SceneError("the scene has no frames", received=self.path, expected="color/*.jpg")
 
+    @property
+    def frame_ids(self) -> tuple[int, ...]:
+        """Numbers of the colour frames, in walking order; every reader below takes one of them."""
+        return tuple(self._stems)
+
     @cached_property
-    def frame_ids(self) -> tuple[str, ...]:
-        """Stems of the colour frames, in walking order (ScanNet's are not zero-padded)."""
-        stems = [p.stem for p in (self.path / "color").glob("*.jpg")]
-        return tuple(sorted(stems, key=lambda stem: (not stem.isdigit(), int(stem) if stem.isdigit() else 0, stem)))
+    def _stems(self) -> dict[int, str]:
+        """Frame number to the stem of its files: ours are zero-padded, ScanNet's are not."""
+        return _numbered(self.path / "color")
 
-    def color_path(self, index: int) -> Path:
+    def color_path(self, frame_id: int) -> Path:
         """File of a colour frame."""
-        return self.path / "color" / f"{self.frame_ids[index]}.jpg"
+        return self.path / "color" / f"{self._stems[frame_id]}.jpg"
 
-    def depth_path(self, index: int) -> Path:
+    def depth_path(self, frame_id: int) -> Path:
         """File of a depth frame."""
-        return self.path / "depth" / f"{self.frame_ids[index]}.png"
+        return self.path / "depth" / f"{self._stems[frame_id]}.png"
 
-    def pose_path(self, index: int) -> Path:
+    def pose_path(self, frame_id: int) -> Path:
         """File that holds a frame's pose."""
-        return self.path / "pose" / f"{self.frame_ids[index]}.txt"
+        return self.path / "pose" / f"{self._stems[frame_id]}.txt"
 
-    def instance_path(self, index: int) -> Path:
+    def instance_path(self, frame_id: int) -> Path:
         """File of a frame's object ids."""
-        return self.path / "instance" / f"{self.frame_ids[index]}.png"
+        return self.path / "instance" / f"{self._stems[frame_id]}.png"
 
-    def color_image(self, index: int) -> Image.Image:
-        """Frame ``index`` as an RGB image.
+    def color_image(self, frame_id: int) -> Image.Image:
+        """Frame ``frame_id`` as an RGB image.
 
         Raises:
             FrameError: missing, corrupt, or not of the size of the scene's first frame.
         """
-        return read_image(self.color_path(index), self.color_size_px).convert("RGB")
+        return read_image(self.color_path(frame_id), self.color_size_px).convert("RGB")
 
-    def color(self, index: int) -> NDArray[np.uint8]:
-        """Frame ``index``, (H, W, 3) uint8 RGB.
+    def color(self, frame_id: int) -> NDArray[np.uint8]:
+        """Frame ``frame_id``, (H, W, 3) uint8 RGB.
 
         Raises:
             FrameError: as ``color_image``.
         """
-        return np.asarray(self.color_image(index))
+        return np.asarray(self.color_image(frame_id))
 
-    def depth_mm(self, index: int) -> NDArray[np.uint16]:
-        """Depth of frame ``index``, (H, W) uint16 millimetres, 0 = unknown.
+    def depth_mm(self, frame_id: int) -> NDArray[np.uint16]:
+        """Depth of frame ``frame_id``, (H, W) uint16 millimetres, 0 = unknown.
 
         Raises:
             FrameError: missing, corrupt, not 16-bit, or of another size than the first.
         """
-        return _as_uint16(read_image(self.depth_path(index), self.depth_size_px), self.depth_path(index))
+        return _as_uint16(read_image(self.depth_path(frame_id), self.depth_size_px), self.depth_path(frame_id))
 
-    def instances(self, index: int) -> NDArray[np.uint16] | None:
-        """Object ids of frame ``index``, (H, W) uint16, 0 = nothing known; None where the scene has none.
+    def instances(self, frame_id: int) -> NDArray[np.uint16] | None:
+        """Object ids of frame ``frame_id``, (H, W) uint16, 0 = nothing known; None where the scene has none.
 
         Their size is the depth frames' (ours) or the colour frames' (ScanNet's).
 
         Raises:
             FrameError: the scene has instances but not this one, or it is corrupt, or of another size.
         """
-        path = self.instance_path(index)
+        path = self.instance_path(frame_id)
         if not path.parent.is_dir():
             return None
         image = read_image(path)
@@ -100,13 +107,13 @@ class SceneFolder:
             raise FrameError(f"{path} has the wrong size", received=_by(image.size), expected=_by(self.depth_size_px))
         return _as_uint16(image, path)
 
-    def pose(self, index: int) -> Floats:
-        """Camera-to-world pose (4, 4) of frame ``index`` in the raw scan frame, OpenCV axes.
+    def pose(self, frame_id: int) -> Floats:
+        """Camera-to-world pose (4, 4) of frame ``frame_id`` in the raw scan frame, OpenCV axes.
 
         Raises:
             PoseError: missing, not a 4x4 matrix, NaN or infinite (ScanNet's lost frames), or not rigid.
         """
-        path = self.pose_path(index)
+        path = self.pose_path(frame_id)
         if not path.is_file():
             raise PoseError("a pose is missing", received=path, expected="a 4x4 matrix in a text file")
         return check_pose(read_matrix(path), f"{path}")
@@ -114,12 +121,12 @@ class SceneFolder:
     @cached_property
     def color_size_px(self) -> tuple[int, int]:
         """Width and height of the colour frames; the meta file's, else the first frame's."""
-        return self._size_px("color", self.color_path(0))
+        return self._size_px("color", self.color_path(self.frame_ids[0]))
 
     @cached_property
     def depth_size_px(self) -> tuple[int, int]:
         """Width and height of the depth frames; the meta file's, else the first frame's."""
-        return self._size_px("depth", self.depth_path(0))
+        return self._size_px("depth", self.depth_path(self.frame_ids[0]))
 
     @cached_property
     def intrinsic_color(self) -> Floats:
@@ -174,35 +181,38 @@ class SceneFolder:
 
 
 class PosedClip(SceneFolder):
-    """A folder of ``000.jpg``, ``000.depth.png`` and ``meta.json`` (K, cam2world_opencv)."""
+    """A folder of ``000.jpg``, ``000.depth.png`` and ``meta.json`` (K, cam2world_opencv).
+
+    A clip's world is its first camera's (y down); it is turned z up, as upright as that camera was held.
+    """
 
     @cached_property
-    def frame_ids(self) -> tuple[str, ...]:
-        """Stems of the colour frames, in walking order."""
-        return tuple(sorted(p.stem for p in self.path.glob("*.jpg")))
+    def _stems(self) -> dict[int, str]:
+        return _numbered(self.path)
 
-    def color_path(self, index: int) -> Path:
+    def color_path(self, frame_id: int) -> Path:
         """File of a colour frame."""
-        return self.path / f"{self.frame_ids[index]}.jpg"
+        return self.path / f"{self._stems[frame_id]}.jpg"
 
-    def depth_path(self, index: int) -> Path:
+    def depth_path(self, frame_id: int) -> Path:
         """File of a depth frame."""
-        return self.path / f"{self.frame_ids[index]}.depth.png"
+        return self.path / f"{self._stems[frame_id]}.depth.png"
 
-    def pose_path(self, index: int) -> Path:
+    def pose_path(self, frame_id: int) -> Path:
         """The one file that holds every pose."""
         return self.path / "meta.json"
 
-    def pose(self, index: int) -> Floats:
-        """Camera-to-world pose (4, 4) of frame ``index``, OpenCV axes.
+    def pose(self, frame_id: int) -> Floats:
+        """Camera-to-world pose (4, 4) of frame ``frame_id``, OpenCV axes, z up.
 
         Raises:
             PoseError: missing, NaN, infinite or not rigid.
         """
-        poses, where = self._clip["cam2world_opencv"], f"{self.pose_path(index)}: cam2world_opencv[{index}]"
-        if index >= len(poses):
+        poses, at = self._clip["cam2world_opencv"], self.frame_ids.index(frame_id)
+        where = f"{self.pose_path(frame_id)}: cam2world_opencv[{at}]"
+        if at >= len(poses):
             raise PoseError("a pose is missing", received=where, expected=f"{len(self.frame_ids)} poses")
-        return check_pose(np.asarray(poses[index], np.float64), where)
+        return _Z_UP_FROM_Y_DOWN @ check_pose(np.asarray(poses[at], np.float64), where)
 
     @cached_property
     def intrinsic_color(self) -> Floats:
@@ -240,6 +250,11 @@ def scene_folders(root: Path) -> list[Path]:
     if not folders:
         raise SceneError("no scenes found", received=root, expected="scans/<scene_id>/color/*.jpg")
     return folders
+
+
+def _numbered(folder: Path) -> dict[int, str]:
+    stems = [path.stem for path in folder.glob("*.jpg") if path.stem.isdigit()]
+    return {int(stem): stem for stem in sorted(stems, key=int)}
 
 
 def read_image(path: Path, size_px: tuple[int, int] | None = None) -> Image.Image:

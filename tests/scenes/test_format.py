@@ -19,7 +19,7 @@ def scene(tmp_path):
 def test_what_is_written_is_read_back(scene):
     room = box_room()
     frames, depth, instances = paint(room)
-    assert len(scene.frame_ids) == 6 and scene.frame_ids[0] == "000000"
+    assert len(scene.frame_ids) == 6 and scene.frame_ids[0] == 0
     assert np.abs(scene.color(2).astype(int) - frames[2]).mean() < 8  # JPEG
     np.testing.assert_array_equal(scene.depth_mm(2), depth[2])
     np.testing.assert_array_equal(scene.instances(2), instances[2])
@@ -55,7 +55,7 @@ def test_frames_of_scannet_are_ordered_by_number(tmp_path):
     folder.mkdir(parents=True)
     for stem in ("10", "9", "100"):
         (folder / f"{stem}.jpg").touch()
-    assert SceneFolder(folder.parent).frame_ids == ("9", "10", "100")
+    assert SceneFolder(folder.parent).frame_ids == (9, 10, 100)
 
 
 def test_each_fault_names_its_file(scene):

@@ -1,0 +1,160 @@
+"""Videos as arrays: files and folders of frames, sampled and fitted the one way that training and serving share."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from av.error import FFmpegError
+from numpy.typing import NDArray
+from PIL import Image
+
+from loc3r.errors import FrameError, VideoError
+from loc3r.geometry.patches import Fit, fit_box
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+Frames = NDArray[np.uint8]
+
+
+def sample_frames(available: int, wanted: int) -> NDArray[np.int64]:
+    """Indices (wanted,) of evenly spread frames: linspace truncated to whole numbers, as LLaVA-Video samples."""
+    return np.linspace(0, available - 1, wanted).astype(np.int64)
+
+
+def fit_image(image: Image.Image, size_px: int, fit: Fit) -> Frames:
+    """One image as a square frame (S, S, 3) uint8: bicubic, cropped or squashed."""
+    box = fit_box(*image.size, fit)
+    return np.asarray(image.convert("RGB").resize((size_px, size_px), Image.Resampling.BICUBIC, box))
+
+
+def fit_frames(frames: Frames, size_px: int, fit: Fit) -> Frames:
+    """Frames (T, H, W, 3) as square frames (T, S, S, 3) uint8: bicubic, cropped or squashed."""
+    return np.stack([fit_image(Image.fromarray(frame), size_px, fit) for frame in frames])
+
+
+def read_video(path: Path, frames: int) -> Frames:
+    """Evenly spread frames (frames, H, W, 3) uint8 RGB of a video file or a folder of images.
+
+    Raises:
+        VideoError: missing, empty, truncated or not a video; images of several sizes.
+        FrameError: an image of the folder is corrupt.
+    """
+    if path.is_dir():
+        images = _frame_paths(path)
+        return _read_images([image.name for image in images], lambda name: (path / name).read_bytes(), frames, path)
+    if not path.is_file():
+        raise VideoError("no such video", received=path, expected="a video file or a folder of images")
+    if path.stat().st_size == 0:
+        raise VideoError("the video is empty", received=f"{path}, 0 bytes", expected="a video file")
+    return _decode(lambda: str(path), frames, str(path))
+
+
+def read_video_bytes(data: bytes, frames: int, source: str = "the video") -> Frames:
+    """Evenly spread frames (frames, H, W, 3) uint8 RGB of a video file's bytes or of a zip of images.
+
+    Raises:
+        VideoError: empty, truncated or not a video; images of several sizes.
+        FrameError: an image of the zip is corrupt.
+    """
+    if not data:
+        raise VideoError(f"{source} is empty", received="0 bytes", expected="a video file or a zip of images")
+    if data.startswith(b"PK"):
+        return _read_zip(data, frames, source)
+    return _decode(lambda: io.BytesIO(data), frames, source)
+
+
+def _frame_paths(folder: Path) -> list[Path]:
+    """The folder's colour images in name order; a scan's are in its ``color`` folder."""
+    color = folder / "color"
+    return sorted(p for p in (color if color.is_dir() else folder).iterdir() if _is_frame(p.name))
+
+
+def _is_frame(name: str) -> bool:
+    return name.lower().endswith(IMAGE_SUFFIXES) and ".depth." not in name
+
+
+def _read_zip(data: bytes, frames: int, source: str) -> Frames:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = sorted(name for name in archive.namelist() if _is_frame(name))
+            return _read_images(names, archive.read, frames, source)
+    except zipfile.BadZipFile as error:
+        raise VideoError(f"{source} is truncated", received=str(error), expected="a whole zip of images") from error
+
+
+def _read_images(names: Sequence[str], read: Callable[[str], bytes], frames: int, source: object) -> Frames:
+    if not names:
+        raise VideoError("the video has no frames", received=source, expected=", ".join(IMAGE_SUFFIXES))
+    chosen = [names[i] for i in sample_frames(len(names), frames)]
+    images = {name: _image(name, read(name)) for name in dict.fromkeys(chosen)}
+    shape = images[chosen[0]].shape
+    for name, image in images.items():
+        if image.shape != shape:
+            raise VideoError(
+                f"{source} has frames of several sizes",
+                received=f"{name} {_size(image)}",
+                expected=_size(images[chosen[0]]),
+            )
+    return np.stack([images[name] for name in chosen])
+
+
+def _image(name: str, data: bytes) -> Frames:
+    try:
+        return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    except (OSError, SyntaxError, ValueError) as error:  # PIL's words for broken JPEG and PNG
+        raise FrameError(f"{name} can't be decoded", received=str(error), expected="a whole image") from error
+
+
+def _size(image: Frames) -> str:
+    return f"{image.shape[1]}x{image.shape[0]}"
+
+
+def _decode(open_source: Callable[[], Any], frames: int, source: str) -> Frames:
+    """Count the pictures without decoding them, then decode and keep the wanted ones."""
+    try:
+        with av.open(open_source()) as container:
+            available = _count_pictures(container, source)
+        wanted = sample_frames(available, frames)
+        with av.open(open_source()) as container:
+            pictures = _decode_wanted(container, set(wanted.tolist()), source)
+    except FFmpegError as error:
+        raise VideoError(
+            f"{source} can't be decoded", received=str(error), expected="a whole video file", fix="was it cut short?"
+        ) from error
+    last = max(pictures)  # a codec may keep back its very last pictures
+    return np.stack([pictures.get(i, pictures[last]) for i in wanted.tolist()])
+
+
+def _count_pictures(container: Any, source: str) -> int:
+    """Pictures in the first video stream; the header's promise is held against what is there."""
+    if not container.streams.video:
+        raise VideoError(f"{source} has no pictures", received="no video stream", expected="a video file")
+    stream = container.streams.video[0]
+    count = sum(1 for packet in container.demux(stream) if packet.size and not packet.is_corrupt)
+    if count == 0 or count < 0.98 * stream.frames - 1:
+        raise VideoError(
+            f"{source} is truncated", received=f"{count} pictures", expected=f"{stream.frames or 'some'} by its header"
+        )
+    return count
+
+
+def _decode_wanted(container: Any, wanted: set[int], source: str) -> dict[int, Frames]:
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    pictures: dict[int, Frames] = {}
+    decoded = 0
+    for i, picture in enumerate(container.decode(stream)):
+        decoded += 1
+        if i in wanted:
+            upright = np.rot90(picture.to_ndarray(format="rgb24"), picture.rotation // 90)
+            pictures[i] = np.ascontiguousarray(upright)
+        if i >= max(wanted):
+            break
+    if not pictures or decoded < 0.98 * max(wanted) - 1:
+        raise VideoError(f"{source} is truncated", received=f"{decoded} pictures", expected=f"{max(wanted) + 1}")
+    return pictures
