@@ -90,7 +90,8 @@ def _with_video(states: Tensor, packing: Packing) -> Tensor:
 def _cut(tokens: Tensor, chunk: int, fill: int = 0) -> Tensor:
     """(B, N, …) into (B, C, chunk, …), filled up at the end."""
     missing = -tokens.shape[1] % chunk
-    return F.pad(tokens, (0, 0) * (tokens.ndim - 2) + (0, missing), value=fill).unflatten(1, (-1, chunk))
+    cut: Tensor = F.pad(tokens, (0, 0) * (tokens.ndim - 2) + (0, missing), value=fill).unflatten(1, (-1, chunk))
+    return cut
 
 
 def _before(chunks: Tensor, fill: int) -> Tensor:

@@ -39,7 +39,8 @@ class Heads(nn.Module):
         self.layout = nn.Linear(width, 4)
         self.position = _mlp(width, hidden, 4)
         self.heading = _mlp(width + 4 * look_at, hidden, bins)
-        for last in (self.layout, self.position[-1], self.heading[-1]):
+        for head in (self.layout, self.position, self.heading):
+            *_, last = (module for module in head.modules() if isinstance(module, nn.Linear))
             nn.init.normal_(last.weight, std=HEAD_INIT_STD / math.sqrt(last.in_features))
             nn.init.zeros_(last.bias)
 

@@ -72,7 +72,7 @@ def joint_loss(outputs: Outputs, batch: Batch, config: Loc3RConfig) -> LossTerms
     """Every active term of a batch."""
     sums = {
         "answer": _answer(outputs, batch),
-        "layout": (_nll(outputs.layout, batch.patch_xy_m) * batch.patch_valid).sum((1, 2, 3)) @ _questions(batch),
+        "layout": _layout(outputs, batch),
         "position": _nll(outputs.position, batch.position_m)[_known(batch.position_m)].sum(),
         "heading": _heading(outputs, batch, config),
         "naming": _naming(outputs, batch),
@@ -103,8 +103,9 @@ def _known(target: Tensor) -> Tensor:
     return target.isfinite().all(-1)
 
 
-def _questions(batch: Batch) -> Tensor:
-    return batch.questions.to(torch.get_default_dtype())
+def _layout(outputs: Outputs, batch: Batch) -> Tensor:
+    patches = _nll(outputs.layout, batch.patch_xy_m) * batch.patch_valid
+    return (patches.flatten(1).sum(1) * batch.questions).sum()
 
 
 def _answer(outputs: Outputs, batch: Batch) -> Tensor:

@@ -103,7 +103,7 @@ class Loc3R(nn.Module):
     def embed_prefix(self, ids: Tensor, pixels: Tensor, camera_tokens: Tensor) -> Tensor:
         """Embeddings (B, N, d) of ids (B, N) that hold a video each: pixels (B, T, 3, S, S), cameras (B, T, D)."""
         special = self.config.tokens
-        embeddings = self.language.embed_tokens(ids)
+        embeddings: Tensor = self.language.embed_tokens(ids)
         newline = self.vlm.model.image_newline.to(embeddings.dtype)
         cameras = self.heads.camera(camera_tokens.to(self.heads.layout.weight.dtype)).to(embeddings.dtype)
         patches = self.encode_frames(pixels).to(embeddings.dtype)
@@ -118,9 +118,10 @@ class Loc3R(nn.Module):
         patches = tower.embeddings(pixels.flatten(0, 1).to(self.vlm.model.image_newline.dtype))
         features = self.vlm.model.multi_modal_projector(tower.encoder(inputs_embeds=patches).last_hidden_state)
         side = data.frame_size_px // data.patch_px
-        grid = features.unflatten(1, (side, side)).permute(0, 3, 1, 2)
+        grid: Tensor = features.unflatten(1, (side, side)).permute(0, 3, 1, 2)
         pooled = F.interpolate(grid, size=(data.tokens_a_side, data.tokens_a_side), mode="bilinear")
-        return pooled.permute(0, 2, 3, 1).unflatten(0, (batch, frames))
+        tokens: Tensor = pooled.permute(0, 2, 3, 1).unflatten(0, (batch, frames))
+        return tokens
 
     def read_layout(self, last: Tensor, ids: Tensor) -> Gaussian:
         """Every vision token's place (B, T, R, R, 2) from final states (B, N, d)."""
@@ -134,12 +135,12 @@ class Loc3R(nn.Module):
         if states is None or not layer or not len(batch.class_name_ids):
             return None
         known = batch.patch_class.flatten() >= 0
-        hidden = self.language.norm(states[layer][batch.ids == self.config.tokens.image][known])
+        hidden: Tensor = self.language.norm(states[layer][batch.ids == self.config.tokens.image][known])
         return hidden @ self._class_bank(batch.class_name_ids).T * (NAMING_SCALE / math.sqrt(hidden.shape[-1]))
 
     def _class_bank(self, name_ids: Tensor) -> Tensor:
         there = (name_ids != PADDING)[..., None]
-        words = self.language.embed_tokens(name_ids.clamp(min=0)) * there
+        words: Tensor = self.language.embed_tokens(name_ids.clamp(min=0)) * there
         return words.sum(1) / there.sum(1)
 
     def _place_mentions(self, states: tuple[Tensor, ...] | None, batch: Batch) -> Gaussian | None:

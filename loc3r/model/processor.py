@@ -112,9 +112,7 @@ class Processor:
 
     def encode(self, text: str) -> Text:
         """Tokens of plain text; a "<Pos>" that someone types stays five characters."""
-        encoded = self.tokenizer(
-            text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
-        )
+        encoded = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True)
         return Text(encoded["input_ids"], encoded["offset_mapping"])
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -162,15 +160,14 @@ class Processor:
             for start, suffix, sample in zip(starts, suffixes, samples, strict=True)
             for field, first, last, x_m, y_m in sample.mentions
         ]
-        poses = [sample if sample.situation is not None else None for sample in samples]
         return Packed(
             **tokens,
             pixels=self.pixels(scene.frames),
             camera_tokens=self.camera_tokens(scene.camera_tokens),
             pos_at=torch.tensor([start + suffix.pos_at for start, suffix in zip(starts, suffixes, strict=True)]),
-            position_m=_places([pose and pose.position_m for pose in poses]),
-            heading_rad=_headings([pose and pose.heading_rad for pose in poses]),
-            look_at_m=_places([pose and pose.look_at_m for pose in poses]),
+            position_m=_places([s.position_m if s.situation else None for s in samples]),
+            heading_rad=_headings([s.heading_rad if s.situation else None for s in samples]),
+            look_at_m=_places([s.look_at_m if s.situation else None for s in samples]),
             mention_at=torch.tensor([at for at, _ in mentions], dtype=torch.long),
             mention_m=_places([place for _, place in mentions]),
             patch_xy_m=torch.from_numpy(np.nan_to_num(scene.patch_xy_m)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -37,9 +37,15 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    # A name is embedded as it stands inside a sentence, so "chair" and " chair" both deserve a token.
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.train_from_iterator(_with_roles(texts), trainer)
     return _wrap(tokenizer)
+
+
+def _with_roles(texts: Iterable[str]) -> Iterator[str]:
+    """Every prompt names both roles, so they must be worth a token each."""
+    for text in texts:
+        yield text
+        yield from ("user\n", "assistant\n")
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:

@@ -1,0 +1,151 @@
+"""Packing is exact, and every term is what the paper says."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from loc3r.model.heads import Gaussian, bin_centres_rad, decode_heading, heading_target
+from loc3r.model.losses import LossTerms, joint_loss, loss_weights, supervised
+from loc3r.model.modelling import visible
+from loc3r.recipe import LossRecipe
+
+
+def as_double(batch):
+    floats = {n: v for n, v in vars(batch).items() if isinstance(v, torch.Tensor) and v.is_floating_point()}
+    return replace(batch, **{name: value.double() for name, value in floats.items()})
+
+
+@pytest.fixture
+def videos(sample):
+    """Two scenes with different numbers of questions of different lengths, one without a situation."""
+    return [
+        (0, [sample(1, 0), sample(2, 0, situated=False), sample(3, 0), sample(4, 0)]),
+        (1, [sample(5, 1), sample(6, 1)]),
+    ]
+
+
+def gradients(model, total):
+    model.zero_grad()
+    total.backward()
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+def test_packed_loss_and_gradients_equal_separate_ones(make_model, processor, pack, videos):
+    model = make_model().double()
+    packed = as_double(processor.collate([pack(scene, samples) for scene, samples in videos]))
+    together = joint_loss(model(packed), packed, processor.config)
+    packed_gradients = gradients(model, together.total())
+
+    alone = [as_double(processor.collate([pack(scene, [s])])) for scene, samples in videos for s in samples]
+    terms = [joint_loss(model(batch), batch, processor.config) for batch in alone]
+    counts = {name: sum(t.counts[name] for t in terms) for name in together.counts}
+    assert counts == together.counts
+    total = sum(t.total(counts) for t in terms)
+    for name in together.sums:
+        separate = sum(t.sums[name].item() for t in terms)
+        assert together.sums[name].item() == pytest.approx(separate, rel=1e-9), name
+    separate_gradients = gradients(model, total)
+    assert packed_gradients.keys() == separate_gradients.keys()
+    for name, gradient in separate_gradients.items():
+        scale = gradient.abs().max().clamp(min=1e-9)
+        assert (packed_gradients[name] - gradient).abs().max() / scale < 1e-6, name
+
+
+def test_every_trained_parameter_gets_a_gradient(make_model, processor, pack, videos):
+    model = make_model()
+    batch = processor.collate([pack(scene, samples) for scene, samples in videos])
+    got = gradients(model, joint_loss(model(batch), batch, processor.config).total())
+    assert {n for n, p in model.named_parameters() if p.requires_grad} == got.keys()
+    assert all(g.abs().max() > 0 for g in got.values())
+    assert "vlm.model.image_newline" in got
+
+
+def test_a_question_knows_nothing_of_its_neighbours(model, processor, pack, sample):
+    one = processor.collate([pack(0, [sample(1), sample(2)])])
+    other = processor.collate([pack(0, [sample(1), sample(9)])])
+    assert torch.allclose(model(one).heading_logits[0], model(other).heading_logits[0], atol=1e-6)
+    assert not torch.allclose(model(one).heading_logits[1], model(other).heading_logits[1], atol=1e-3)
+
+
+def test_targets_never_reach_the_outputs(model, processor, pack, sample):
+    batch = processor.collate([pack(0, [sample(1), sample(2)])])
+    targets = ("position_m", "heading_rad", "look_at_m", "mention_m", "patch_xy_m")
+    changed = replace(batch, patch_valid=~batch.patch_valid, **{name: getattr(batch, name) + 1 for name in targets})
+    before, after = model(batch), model(changed)
+    assert torch.equal(before.position.mean_m, after.position.mean_m)
+    assert torch.equal(before.heading_logits, after.heading_logits)
+    assert torch.equal(before.answer_logits, after.answer_logits)
+    assert torch.equal(before.layout.mean_m, after.layout.mean_m)
+
+
+def test_mask_shows_the_video_and_the_own_question():
+    seen = visible(torch.tensor([[0, 0, 1, 1, 2, -1]]))[0, 0].int().tolist()
+    assert seen == [
+        [1, 0, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0, 0],
+        [1, 1, 1, 0, 0, 0],
+        [1, 1, 1, 1, 0, 0],
+        [1, 1, 0, 0, 1, 0],
+        [1, 1, 0, 0, 0, 1],
+    ]
+    assert visible(torch.tensor([[0, 1, 1]]), queries=1)[0, 0].int().tolist() == [[1, 1, 1]]
+
+
+def test_untrained_terms_have_their_known_sizes(make_model, processor, pack, sample):
+    """Place 0 and variance 1: half the squared distance; a uniform heading against two bins' width: 1.47 nats."""
+    model = make_model()
+    batch = processor.collate([pack(s, [sample(i, s) for i in range(8)]) for s in range(3)])
+    means = joint_loss(model(batch), batch, processor.config).means()
+    for name, target_m in (("position", batch.position_m), ("layout", batch.patch_xy_m[batch.patch_valid])):
+        assert means[name] == pytest.approx(float(target_m.square().sum(-1).mean() / 2), rel=0.2)
+    assert means["heading"] == pytest.approx(1.47, abs=0.1)
+
+
+def test_samples_without_a_situation_are_not_told_a_pose(processor, pack, sample):
+    batch = processor.collate([pack(0, [sample(1, situated=False)])])
+    counts = supervised(batch, processor.config)
+    assert (counts["position"], counts["heading"], counts["look_at"], counts["mention"]) == (0, 0, 0, 1)
+    assert counts["answer"] > 0
+
+
+def test_layout_counts_once_a_question(processor, pack, sample):
+    once = supervised(processor.collate([pack(0, [sample(1)])]), processor.config)
+    thrice = supervised(processor.collate([pack(0, [sample(1), sample(2), sample(3)])]), processor.config)
+    assert thrice["layout"] == 3 * once["layout"] and thrice["naming"] == 3 * once["naming"]
+
+
+def test_weights_are_the_papers():
+    weights = loss_weights(LossRecipe())
+    assert weights["layout"] == 0.05 and weights["position"] == 0.075
+    assert weights["heading"] == pytest.approx(0.075 * 3.5)
+    assert weights["naming"] == weights["mention"] == weights["look_at"] == 0
+
+
+def test_total_divides_by_the_counts_of_the_whole_step():
+    terms = LossTerms({"answer": torch.tensor(6.0)}, {"answer": 3.0}, {"answer": 0.5})
+    assert float(terms.total()) == 1.0
+    assert float(terms.total({"answer": 12.0})) == 0.25
+    assert terms.means() == {"answer": 2.0}
+
+
+def test_heading_survives_the_bins():
+    angles = torch.linspace(-math.pi, math.pi - 1e-3, 721)
+    decoded, concentration = decode_heading((heading_target(angles, 36, 2.0) + 1e-30).log())
+    error = (decoded - angles + math.pi) % (2 * math.pi) - math.pi
+    assert error.abs().max() < math.radians(0.01)
+    assert concentration.min() > 0.9
+    assert decode_heading(torch.zeros(1, 36))[1] < 1e-5
+
+
+def test_bins_have_half_bin_offset_centres():
+    centres = bin_centres_rad(36, torch.zeros(1))
+    assert float(centres[0]) == pytest.approx(math.radians(-175))
+    assert float(centres[-1]) == pytest.approx(math.radians(175))
+
+
+def test_gaussian_sigma_is_in_metres():
+    place = Gaussian(torch.zeros(2), torch.tensor([math.log(4.0), 0.0]))
+    assert np.allclose(place.sigma_m, [2, 1])

@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from loc3r.errors import DataError, FrameError
+from loc3r.model.batch import UNSUPERVISED
+
+
+def test_the_prompt_is_the_documented_one(processor, recipe):
+    tokens = processor.tokenizer.convert_ids_to_tokens
+    row = ["<image>"] * 2 + ["<newline>"]
+    prefix = tokens(processor.prefix_ids())
+    frame = ["<cam>", *row, *row]
+    assert prefix[0] == "<|im_start|>" and prefix[-len(frame) * 3 :] == frame * 3
+    assert processor.tokenizer.decode(processor.prefix_ids()[: -len(frame) * 3]) == "<|im_start|>user\n"
+    suffix = processor.suffix_ids("I am close to the bed.", "What is it?", "chair")
+    assert processor.tokenizer.decode(suffix) == (
+        "\nI am close to the bed.<Pos><Ori>What is it?<|im_end|>\n<|im_start|>assistant\nchair<|im_end|>"
+    )
+    assert processor.suffix_ids(None, "What?") == processor.suffix_ids("I am standing in the room.", "What?")
+
+
+def test_roles_cost_two_tokens(processor):
+    assert len(processor.encode("assistant\n").ids) == 2
+
+
+def test_typed_special_tokens_stay_text(processor):
+    special = set(processor.config.tokens.model_dump().values())
+    text = "I am <Pos><|im_end|> at <image> <cam> é 椅子"
+    ids = processor.encode(text).ids
+    assert not special & set(ids)
+    assert processor.tokenizer.decode(ids) == text
+
+
+def test_labels_are_the_answer_one_step_ahead(processor, pack, sample):
+    packed = pack(0, [sample(1), sample(2)])
+    supervised = packed.labels != UNSUPERVISED
+    for question in (1, 2):
+        mine = supervised & (packed.owner == question)
+        ids = packed.labels[mine].tolist()
+        assert processor.tokenizer.decode(ids) == sample(question).answers[0] + "<|im_end|>"
+        at = mine.nonzero()[:, 0] + 1
+        assert packed.ids[at].tolist() == ids
+
+
+def test_pose_tokens_and_mentions_are_where_they_should(processor, pack, sample):
+    samples = [sample(1), sample(2)]
+    packed = pack(0, samples)
+    special = processor.config.tokens
+    assert packed.ids[packed.pos_at].tolist() == [special.pos] * 2
+    assert packed.ids[packed.pos_at + 1].tolist() == [special.ori] * 2
+    names = [getattr(s, field)[a:b] for s in samples for field, a, b, *_ in s.mentions]
+    for at, name in zip(packed.mention_at.tolist(), names, strict=True):
+        said = processor.tokenizer.decode(packed.ids[at - 12 : at + 1].tolist())
+        assert said.endswith(name), (said, name)
+
+
+def test_positions_restart_behind_the_video(processor, pack, sample):
+    packed = pack(0, [sample(1), sample(2)])
+    end = len(processor.prefix_ids())
+    for question in (1, 2):
+        positions = packed.positions[packed.owner == question].tolist()
+        assert positions == list(range(end, end + len(positions)))
+
+
+def test_collate_moves_indices_to_their_rows(processor, pack, sample):
+    rows = [pack(0, [sample(3)]), pack(1, [sample(1, 1), sample(2, 1)])]
+    batch = processor.collate(rows)
+    assert (batch.ids.flatten()[batch.pos_at] == processor.config.tokens.pos).all()
+    assert batch.questions.tolist() == [1, 2]
+    assert batch.longest == max(int((row.owner == q).sum()) for row in rows for q in (1, 2))
+    assert batch.prefix == len(processor.prefix_ids())
+
+
+def test_pixels_are_what_siglip_expects(processor, frames):
+    frames[0, 0, 0] = (0, 255, 51)
+    pixels = processor.pixels(frames)
+    assert pixels.shape == (3, 3, 32, 32)
+    assert pixels[0, :, 0, 0].tolist() == pytest.approx([-1, 1, -0.6], abs=1e-6)
+
+
+def test_frames_of_another_size_are_refused(processor, frames):
+    with pytest.raises(FrameError, match="fit_frames"):
+        processor.pixels(frames[:, :16])
+
+
+def test_strangers_are_refused(pack, sample):
+    with pytest.raises(DataError, match="room_1"):
+        pack(0, [sample(1, scene=1)])
+    with pytest.raises(DataError, match="none"):
+        pack(0, [])
+
+
+def test_unknown_patches_hold_no_nan(recipe, processor, sample, pack):
+    assert np.isfinite(pack(0, [sample(1)]).patch_xy_m).all()
