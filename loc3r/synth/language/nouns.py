@@ -33,7 +33,8 @@ SMALL_OBSTACLES = frozenset(("rug", "ball", "shoes"))
 ASKABLE_ABSENT = (
     "bed", "couch", "toilet", "sink", "refrigerator", "tv", "bathtub", "piano", "bookshelf", "desk", "wardrobe",
     "plant", "trash can", "radiator", "stove", "printer", "mirror", "rug", "microwave", "fireplace", "whiteboard",
-    "backpack", "floor lamp", "armchair", "washing machine", "computer", "coffee table", "nightstand", "dresser", "stool", "vase",
+    "backpack", "floor lamp", "armchair", "washing machine", "computer", "coffee table", "nightstand", "dresser",
+    "stool", "vase",
 )  # fmt: skip
 """Classes asked for in rooms that lack them."""
 
