@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from loc3r.errors import DataError
+from loc3r.synth.boxes import footprints_overlap
 from loc3r.synth.furniture import FurnitureModel, FurniturePack, Split
 from loc3r.synth.plan import Plan, Unfit, Wall, walls_of
 from loc3r.synth.programmes import KINDS, RoomKind
@@ -31,13 +32,14 @@ SMALL_M = 3.1
 Shell = tuple[list[RoomObject], list[RoomObject]]
 
 
-def furnish(seed: int, split: Split, pack: FurniturePack) -> Room:
+def furnish(seed: int, split: Split, pack: FurniturePack, variant: int = 0) -> Room:
     """The furnished room of that seed, with no walk through it yet (``poses`` is (0, 4, 4)).
 
+    ``variant`` gives another room of the same seed and kind, for when no walk sees enough of the first.
     Raises ``DataError`` if no attempt fits, which means that the pack lacks furniture.
     """
     for attempt in range(ATTEMPTS):
-        rng = np.random.default_rng([seed, attempt])
+        rng = np.random.default_rng([seed, variant, attempt])
         # The kind is the seed's own, so that hard kinds are not rarer than their share.
         kind = _kind(np.random.default_rng([seed]))
         size_m = _size(kind, rng)
@@ -76,7 +78,7 @@ def _camera(rng: np.random.Generator) -> Camera:
     """Intrinsics with 60 to 70 degrees across the frame."""
     width, height = CAMERA_PX
     focal = width / 2 / math.tan(math.radians(float(rng.uniform(60, 70))) / 2)
-    return Camera(width, height, focal, focal, width / 2, height / 2)
+    return Camera(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)  # (0, 0) is a pixel's centre
 
 
 def _raw_from_room(rng: np.random.Generator) -> Floats:
@@ -161,7 +163,5 @@ def _air_before(opening: RoomObject) -> RoomObject:
 
 def _near(air: RoomObject, other: RoomObject) -> bool:
     """Whether the boxes before two openings come within a quarter of a metre."""
-    from loc3r.synth.boxes import footprints_overlap
-
     wider = replace(air, size_m=(air.size_m[0] + 0.5, air.size_m[1], air.size_m[2]))
     return footprints_overlap(wider, other)
