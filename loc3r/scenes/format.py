@@ -108,15 +108,28 @@ class SceneFolder:
         return _as_uint16(image, path)
 
     def pose(self, frame_id: int) -> Floats:
-        """Camera-to-world pose (4, 4) of frame ``frame_id`` in the raw scan frame, OpenCV axes.
+        """Camera-to-world pose (4, 4) of frame ``frame_id`` in the raw scan frame, OpenCV axes, z up.
 
         Raises:
             PoseError: missing, not a 4x4 matrix, NaN or infinite (ScanNet's lost frames), or not rigid.
         """
+        return check_pose(self.stored_pose(frame_id), str(self.pose_path(frame_id)))
+
+    def stored_pose(self, frame_id: int) -> Floats:
+        """What the file says, (4, 4): it may hold NaN or infinity, as ScanNet marks frames it lost.
+
+        Raises:
+            PoseError: missing, or not a 4x4 matrix.
+        """
         path = self.pose_path(frame_id)
         if not path.is_file():
             raise PoseError("a pose is missing", received=path, expected="a 4x4 matrix in a text file")
-        return check_pose(read_matrix(path), f"{path}")
+        return read_matrix(path)
+
+    @cached_property
+    def posed_frame_ids(self) -> tuple[int, ...]:
+        """Frames whose pose is finite, in walking order."""
+        return tuple(i for i in self.frame_ids if np.isfinite(self.stored_pose(i)).all())
 
     @cached_property
     def color_size_px(self) -> tuple[int, int]:
@@ -160,8 +173,7 @@ class SceneFolder:
         Raises:
             SceneError: the scene has no mesh.
         """
-        vertices = read_vertices(self.path / f"{self.scene_id}_vh_clean_2.ply")
-        return np.asarray((vertices.min(0) + vertices.max(0)) / 2, np.float64)
+        return mesh_box_center_m(self.path)
 
     @cached_property
     def objects(self) -> tuple[RoomObject, ...]:
@@ -202,17 +214,17 @@ class PosedClip(SceneFolder):
         """The one file that holds every pose."""
         return self.path / "meta.json"
 
-    def pose(self, frame_id: int) -> Floats:
-        """Camera-to-world pose (4, 4) of frame ``frame_id``, OpenCV axes, z up.
+    def stored_pose(self, frame_id: int) -> Floats:
+        """What the file says, (4, 4), turned z up; it may hold NaN or infinity.
 
         Raises:
-            PoseError: missing, NaN, infinite or not rigid.
+            PoseError: missing.
         """
         poses, at = self._clip["cam2world_opencv"], self.frame_ids.index(frame_id)
-        where = f"{self.pose_path(frame_id)}: cam2world_opencv[{at}]"
         if at >= len(poses):
+            where = f"{self.pose_path(frame_id)}: {len(poses)} poses"
             raise PoseError("a pose is missing", received=where, expected=f"{len(self.frame_ids)} poses")
-        return _Z_UP_FROM_Y_DOWN @ check_pose(np.asarray(poses[at], np.float64), where)
+        return _Z_UP_FROM_Y_DOWN @ np.asarray(poses[at], np.float64)
 
     @cached_property
     def intrinsic_color(self) -> Floats:
@@ -246,7 +258,8 @@ def scene_folders(root: Path) -> list[Path]:
         SceneError: there is none.
     """
     parent = root / "scans" if (root / "scans").is_dir() else root
-    folders = sorted(p for p in parent.glob("*") if (p / "color").is_dir() or (p / "meta.json").is_file())
+    candidates = (path for path in parent.glob("*") if not path.name.startswith("."))  # half-written ones
+    folders = sorted(p for p in candidates if (p / "color").is_dir() or (p / "meta.json").is_file())
     if not folders:
         raise SceneError("no scenes found", received=root, expected="scans/<scene_id>/color/*.jpg")
     return folders
@@ -255,6 +268,16 @@ def scene_folders(root: Path) -> list[Path]:
 def _numbered(folder: Path) -> dict[int, str]:
     stems = [path.stem for path in folder.glob("*.jpg") if path.stem.isdigit()]
     return {int(stem): stem for stem in sorted(stems, key=int)}
+
+
+def mesh_box_center_m(scene: Path) -> Floats:
+    """Centre (3,) of the raw mesh's bounding box of a scene folder; its frames are not looked at.
+
+    Raises:
+        SceneError: the scene has no mesh.
+    """
+    vertices = read_vertices(scene / f"{scene.name}_vh_clean_2.ply")
+    return np.asarray((vertices.min(0) + vertices.max(0)) / 2, np.float64)
 
 
 def read_image(path: Path, size_px: tuple[int, int] | None = None) -> Image.Image:

@@ -1,0 +1,220 @@
+"""Prepare a data set once: frames at model size, patch targets, camera tokens and samples into Parquet shards.
+
+Scenes are computed in processes of their own and written 32 a shard. A shard carries a key of everything that it
+was made from, so a rerun after a stop, or after one scene changed, recomputes no more than it must.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from loc3r.errors import DataError, SceneError
+from loc3r.files import hash_json, read_json, write_json
+from loc3r.geometry.bev import BevFrame
+from loc3r.priors.base import load_prior
+from loc3r.recipe import DataRecipe, Recipe
+from loc3r.scenes import oracle
+from loc3r.scenes.bev_samples import SceneMap, bev_sample, read_raw_samples
+from loc3r.scenes.format import read_objects, scene_folders
+from loc3r.scenes.scene_row import Row, rounded, scene_row
+from loc3r.scenes.shards import PreparedSample, read_shard_metadata, write_samples, write_shard
+
+FORMAT = 1
+"""Raised when the same inputs would give another content: old shards are then made anew."""
+SCENES_A_SHARD = 32
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every scene of a run is prepared with."""
+
+    data: DataRecipe
+    class_names: tuple[str, ...]
+    prior: dict[str, Any]
+    """Name, fingerprint, licence and dim of the pose prior."""
+
+    def key(self, folders: Sequence[Path]) -> str:
+        """Names everything that a shard of these scenes is made from."""
+        sources = {folder.name: _fingerprint(folder) for folder in folders}
+        return hash_json([FORMAT, self.data.model_dump(mode="json"), self.class_names, self.prior, sources])
+
+
+def prepare(root: Path, split: str, recipe: Recipe, out: Path, workers: int | None = None) -> Path:
+    """Prepare every scene and sample of ``root`` into ``out``; returns ``out``.
+
+    A scene that breaks the format is dropped, with its samples, and the manifest says why.
+
+    Args:
+        root: a data set: ``scans/``, ``annotations/``, ``manifest.json``.
+        split: which annotation files to read: train, val or test.
+        recipe: its ``data`` section decides what is written.
+        out: folder of the shards; what is there already and still fits is kept.
+        workers: processes; one for each core if absent.
+
+    Raises:
+        SceneError: there are no scenes.
+        AnnotationError: an annotation file breaks its format.
+        DataError: no scene could be prepared, or a worker was killed.
+    """
+    folders = scene_folders(root)
+    job = Job(recipe.data, _class_names(root, folders), describe_prior(recipe.data.prior))
+    raw_samples = read_raw_samples(root, split, folders)  # a fault in them shows before the long work
+    plan = {
+        out / f"scenes-{i:05d}.parquet": folders[start : start + SCENES_A_SHARD]
+        for i, start in enumerate(range(0, len(folders), SCENES_A_SHARD))
+    }
+    _write_shards(plan, job, workers or os.cpu_count() or 1)
+    for stale in set(out.glob("scenes-*.parquet")) - set(plan):
+        stale.unlink()
+    shards = [_read_shard(path) for path in plan]
+    maps = {scene_id: scene_map for shard in shards for scene_id, scene_map in shard.maps.items()}
+    if not maps:
+        raise DataError("no scene could be prepared", received=_dropped(shards), expected="at least one sound scene")
+    samples = [bev_sample(sample, maps[sample.scene_id]) for sample in raw_samples if sample.scene_id in maps]
+    write_samples(out / "samples.parquet", samples)
+    lost = len(raw_samples) - len(samples)
+    write_json(out / "manifest.json", _manifest(split, job, shards, samples) | {"samples_without_scene": lost})
+    return out
+
+
+def describe_prior(name: str) -> dict[str, Any]:
+    """Name, fingerprint, licence and dim of a pose prior, or of the true poses (``oracle``)."""
+    if name == oracle.NAME:
+        return {"name": name, "fingerprint": oracle.FINGERPRINT, "licence": oracle.LICENCE, "dim": oracle.DIM}
+    prior = load_prior(name)
+    return {"name": prior.name, "fingerprint": prior.fingerprint, "licence": prior.licence, "dim": prior.dim}
+
+
+def _class_names(root: Path, folders: Sequence[Path]) -> tuple[str, ...]:
+    """The data set's own list, so that every split has the same; else every name that occurs in its scenes."""
+    manifest = root / "manifest.json"
+    if manifest.is_file() and "class_names" in (values := read_json(manifest)):
+        return tuple(values["class_names"])
+    boxes = [folder / "objects.json" for folder in folders]
+    return tuple(sorted({thing.name for path in boxes if path.is_file() for thing in read_objects(path)}))
+
+
+def _fingerprint(folder: Path) -> str:
+    """Names a scene's files without reading them, as make does: path, size and time of change."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    stats = [(str(path.relative_to(folder)), path.stat()) for path in files]
+    return hash_json([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
+
+
+def _write_shards(plan: dict[Path, list[Path]], job: Job, workers: int) -> None:
+    """Compute and write the shards whose key does not fit."""
+    keys = {path: job.key(folders) for path, folders in plan.items()}
+    stale = [path for path in plan if read_shard_metadata(path).get("key") != keys[path]]
+    if not stale:
+        return
+    (stale[0].parent / "manifest.json").unlink(missing_ok=True)  # unfinished until it is written again
+    total = sum(len(plan[path]) for path in stale)
+    with _progress() as progress, _executor(min(workers, total)) as executor:
+        task = progress.add_task("preparing scenes", total=total)
+        for path in stale:
+            rows, dropped = [], {}
+            for folder, outcome in zip(plan[path], _outcomes(executor, plan[path], job), strict=True):
+                if isinstance(outcome, str):
+                    dropped[folder.name] = outcome
+                else:
+                    rows.append(outcome)
+                progress.advance(task)
+            write_shard(path, rows, {"key": keys[path], "dropped": json.dumps(dropped)})
+
+
+def _outcomes(executor: Executor | None, folders: list[Path], job: Job) -> Iterator[Row | str]:
+    """Each scene's row, or why it was dropped; without an executor, in this process."""
+    work = partial(_outcome, job=job)
+    try:
+        yield from map(work, folders) if executor is None else executor.map(work, folders)
+    except BrokenProcessPool as error:
+        raise DataError(
+            "a worker was killed", received=str(error), expected="enough memory", fix="try fewer --workers; it resumes"
+        ) from error
+
+
+def _outcome(folder: Path, job: Job) -> Row | str:
+    try:
+        return scene_row(folder, job.data, job.class_names)
+    except SceneError as error:
+        return str(error)
+
+
+@contextmanager
+def _executor(workers: int) -> Iterator[Executor | None]:
+    """A pool of fresh processes: forking one that has run a network can hang it."""
+    if workers <= 1:
+        yield None
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_one_thread) as pool:
+        yield pool
+
+
+def _one_thread() -> None:
+    """Scenes are the parallel axis: keep each worker's libraries, imported later, to one thread."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+
+
+def _progress() -> Progress:
+    text = TextColumn("{task.description}")
+    return Progress(text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+
+
+@dataclass(frozen=True)
+class _Shard:
+    """What the manifest and the samples need to know of a shard."""
+
+    file: str
+    maps: dict[str, SceneMap]
+    digests: dict[str, str]
+    counts: Counter[str]
+    dropped: dict[str, str]
+
+
+def _read_shard(path: Path) -> _Shard:
+    columns = ["scene_id", "frame_ids", "patch_valid", "objects", "bev", "lost_frames", "digest"]
+    maps, digests, counts = {}, {}, Counter[str]()
+    for row in pq.read_table(path, columns=columns).to_pylist():
+        places = {thing["object_id"]: tuple(thing["xy_m"]) for thing in row["objects"]}
+        maps[row["scene_id"]] = SceneMap(BevFrame(*row["bev"]), places)
+        digests[row["scene_id"]] = row["digest"]
+        counts.update(scenes=1, frames=len(row["frame_ids"]), frames_without_pose=row["lost_frames"])
+        counts.update(patches=len(row["patch_valid"]), valid_patches=sum(row["patch_valid"]))
+    return _Shard(path.name, maps, digests, counts, json.loads(read_shard_metadata(path)["dropped"]))
+
+
+def _manifest(split: str, job: Job, shards: list[_Shard], samples: list[PreparedSample]) -> dict[str, Any]:
+    counts = sum((shard.counts for shard in shards), Counter[str]())
+    by_dataset = dict(Counter(sample.dataset for sample in samples))
+    recipe = job.data.model_dump(mode="json")
+    content = {scene_id: digest for shard in shards for scene_id, digest in shard.digests.items()}
+    asked = [rounded(asdict(sample)) for sample in samples]
+    return {
+        "format": FORMAT,
+        "split": split,
+        "data_hash": hash_json([FORMAT, recipe, job.class_names, job.prior, content, asked]),
+        "recipe": recipe,
+        "class_names": list(job.class_names),
+        "prior": job.prior,
+        "counts": {**counts, "samples": len(samples), "samples_by_dataset": by_dataset},
+        "shards": [{"file": shard.file, "scenes": list(shard.maps)} for shard in shards],
+        "dropped": _dropped(shards),
+    }
+
+
+def _dropped(shards: list[_Shard]) -> dict[str, str]:
+    return {scene_id: reason for shard in shards for scene_id, reason in shard.dropped.items()}

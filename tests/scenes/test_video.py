@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import io
+import struct
+import zipfile
+
+import av
+import numpy as np
+import pytest
+from box_rooms import write_box_room
+from PIL import Image
+
+from loc3r.errors import FrameError, VideoError
+from loc3r.scenes.video import fit_frames, read_video, read_video_bytes, sample_frames
+
+SIDE_BY_SIDE = np.zeros((48, 64, 3), np.uint8)
+SIDE_BY_SIDE[:, 32:] = 255  # black to the left, white to the right
+
+
+def mp4(count=20, options=None, picture=None):
+    """An mp4 whose frames grow brighter, or all show one picture."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp4", options=options or {}) as container:
+        stream = container.add_stream("mpeg4", rate=10, width=64, height=48, pix_fmt="yuv420p", bit_rate=4_000_000)
+        for i in range(count):
+            rgb = np.full((48, 64, 3), 10 * i, np.uint8) if picture is None else picture
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
+        container.mux(stream.encode())
+    return buffer.getvalue()
+
+
+def turned(data, degrees):
+    """The mp4 with a rotation in its track header, as phones write it."""
+    c, s = round(np.cos(np.deg2rad(degrees))), round(np.sin(np.deg2rad(degrees)))
+    one = 1 << 16
+    at = data.index(b"tkhd") + 4 + 4 + 4 * 5 + 8 + 8
+    matrix = struct.pack(">9i", c * one, s * one, 0, -s * one, c * one, 0, 0, 0, 1 << 30)
+    return data[:at] + matrix + data[at + 36 :]
+
+
+def zipped(names):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in names.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
+
+
+def jpeg(value, size=(8, 6)):
+    buffer = io.BytesIO()
+    Image.new("RGB", size, (value, value, value)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+def test_frames_are_spread_by_linspace_truncation():
+    np.testing.assert_array_equal(sample_frames(100, 4), [0, 33, 66, 99])
+    np.testing.assert_array_equal(sample_frames(2, 4), [0, 0, 0, 1])
+    np.testing.assert_array_equal(sample_frames(1000, 32), np.linspace(0, 999, 32, dtype=int))
+
+
+def test_an_mp4_gives_the_same_frames_from_a_file_and_from_bytes(tmp_path):
+    data = mp4()
+    (tmp_path / "v.mp4").write_bytes(data)
+    frames = read_video(tmp_path / "v.mp4", 4)
+    assert frames.shape == (4, 48, 64, 3) and frames.dtype == np.uint8
+    np.testing.assert_allclose(frames.mean((1, 2, 3)), 10 * sample_frames(20, 4), atol=6)
+    np.testing.assert_array_equal(frames, read_video_bytes(data, 4))
+
+
+@pytest.mark.parametrize(("degrees", "shape"), [(90, (64, 48)), (180, (48, 64)), (270, (64, 48))])
+def test_rotation_is_honoured(degrees, shape):
+    upright = read_video_bytes(turned(mp4(3, picture=SIDE_BY_SIDE), degrees), 1)[0]
+    assert upright.shape[:2] == shape
+    # Track headers turn clockwise: the white right half goes down, left, up.
+    half = {90: upright[shape[0] // 2 :], 180: upright[:, : shape[1] // 2], 270: upright[: shape[0] // 2]}[degrees]
+    assert half.mean() > 200 > 2 * (255 - half.mean())
+
+
+@pytest.mark.parametrize("options", [{}, {"movflags": "faststart"}], ids=["index last", "index first"])
+@pytest.mark.parametrize("share", [0.3, 0.8])
+def test_a_truncated_video_is_an_error(options, share):
+    data = mp4(40, options, picture=np.random.default_rng(0).integers(0, 255, (48, 64, 3), np.uint8))
+    with pytest.raises(VideoError, match=r"truncated|can't be decoded"):
+        read_video_bytes(data[: int(len(data) * share)], 4)
+
+
+@pytest.mark.parametrize("data", [b"", b"this is no video" * 50, b"PK\x03\x04 cut"], ids=["empty", "text", "cut zip"])
+def test_what_is_no_video_is_an_error(data, tmp_path):
+    with pytest.raises(VideoError):
+        read_video_bytes(data, 4)
+    (tmp_path / "v.mp4").write_bytes(data)
+    with pytest.raises(VideoError):
+        read_video(tmp_path / "v.mp4", 4)
+
+
+def test_missing_and_frameless_videos_are_errors(tmp_path):
+    with pytest.raises(VideoError, match="no such video"):
+        read_video(tmp_path / "v.mp4", 4)
+    with pytest.raises(VideoError, match="no frames"):
+        read_video(tmp_path, 4)
+    with pytest.raises(VideoError, match="no frames"):
+        read_video_bytes(zipped({"a.txt": b"?"}), 4)
+
+
+def test_a_folder_and_its_zip_give_the_same_frames_without_depth(tmp_path):
+    names = {f"{i:03d}.jpg": jpeg(20 * i) for i in range(6)} | {"000.depth.png": b"not read"}
+    for name, data in names.items():
+        (tmp_path / name).write_bytes(data)
+    frames = read_video(tmp_path, 3)
+    np.testing.assert_allclose(frames.mean((1, 2, 3)), [0, 40, 100], atol=2)
+    np.testing.assert_array_equal(frames, read_video_bytes(zipped(names), 3))
+
+
+def test_a_scene_folder_is_a_video_too(tmp_path):
+    assert read_video(write_box_room(tmp_path), 2).shape == (2, 36, 48, 3)
+
+
+def test_a_corrupt_frame_and_a_frame_of_another_size_are_named():
+    with pytest.raises(FrameError, match=r"1\.jpg"):
+        read_video_bytes(zipped({"0.jpg": jpeg(1), "1.jpg": jpeg(1)[:60]}), 2)
+    with pytest.raises(VideoError, match="several sizes"):
+        read_video_bytes(zipped({"0.jpg": jpeg(1), "1.jpg": jpeg(1, (9, 6))}), 2)
+
+
+def test_fitting_crops_the_middle_or_squashes_everything():
+    frames = np.zeros((2, 20, 60, 3), np.uint8)
+    frames[:, :, 20:40] = 200
+    assert fit_frames(frames, 10, "crop").shape == (2, 10, 10, 3)
+    assert fit_frames(frames, 10, "crop")[:, 2:-2, 2:-2].min() > 190
+    squashed = fit_frames(frames, 30, "squash")
+    assert squashed[:, :, :8].max() < 10 and squashed[:, :, 12:18].min() > 190
