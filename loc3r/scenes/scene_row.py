@@ -181,7 +181,7 @@ def _digest(row: Row) -> str:
 
 
 def rounded(value: Any) -> Any:
-    """The same nested lists and dicts with floats rounded to six digits, for hashes that no library's rounding moves."""
+    """The same nested lists and dicts with floats of six digits, so that no library's rounding moves a hash."""
     if isinstance(value, float):
         return round(value, 6) + 0.0  # no negative zero
     if isinstance(value, dict):

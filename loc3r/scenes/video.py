@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -45,8 +46,9 @@ def read_video(path: Path, frames: int) -> Frames:
         FrameError: an image of the folder is corrupt.
     """
     if path.is_dir():
-        images = _frame_paths(path)
-        return _read_images([image.name for image in images], lambda name: (path / name).read_bytes(), frames, path)
+        folder = path / "color" if (path / "color").is_dir() else path  # a scan keeps its frames there
+        names = [image.name for image in folder.iterdir()]
+        return _read_images(names, lambda name: (folder / name).read_bytes(), frames, path)
     if not path.is_file():
         raise VideoError("no such video", received=path, expected="a video file or a folder of images")
     if path.stat().st_size == 0:
@@ -68,26 +70,25 @@ def read_video_bytes(data: bytes, frames: int, source: str = "the video") -> Fra
     return _decode(lambda: io.BytesIO(data), frames, source)
 
 
-def _frame_paths(folder: Path) -> list[Path]:
-    """The folder's colour images in name order; a scan's are in its ``color`` folder."""
-    color = folder / "color"
-    return sorted(p for p in (color if color.is_dir() else folder).iterdir() if _is_frame(p.name))
-
-
 def _is_frame(name: str) -> bool:
     return name.lower().endswith(IMAGE_SUFFIXES) and ".depth." not in name
+
+
+def _by_number(name: str) -> list[str | int]:
+    """Sorts 9.jpg before 10.jpg: ScanNet's frames are not zero-padded."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
 def _read_zip(data: bytes, frames: int, source: str) -> Frames:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            names = sorted(name for name in archive.namelist() if _is_frame(name))
-            return _read_images(names, archive.read, frames, source)
+            return _read_images(archive.namelist(), archive.read, frames, source)
     except zipfile.BadZipFile as error:
         raise VideoError(f"{source} is truncated", received=str(error), expected="a whole zip of images") from error
 
 
 def _read_images(names: Sequence[str], read: Callable[[str], bytes], frames: int, source: object) -> Frames:
+    names = sorted(filter(_is_frame, names), key=_by_number)
     if not names:
         raise VideoError("the video has no frames", received=source, expected=", ".join(IMAGE_SUFFIXES))
     chosen = [names[i] for i in sample_frames(len(names), frames)]

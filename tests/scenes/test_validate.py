@@ -25,8 +25,8 @@ def edit_objects(scene, change):
     path.write_text(json.dumps(objects))
 
 
-def black(path):
-    Image.fromarray(np.zeros((36, 48), np.uint16)).save(path)
+def paint(path, value):
+    Image.fromarray(np.full((36, 48), value, np.uint16)).save(path)
 
 
 FAULTS = {
@@ -34,7 +34,7 @@ FAULTS = {
     "missing colour": (lambda s: s.color_path(1).unlink(), "room", "color", "error"),
     "small colour": (lambda s: Image.new("RGB", (9, 9)).save(s.color_path(2)), "000002.jpg", "color", "error"),
     "missing depth": (lambda s: s.depth_path(1).unlink(), "000001.png", "depth", "error"),
-    "zero depth": (lambda s: black(s.depth_path(3)), "000003.png", "depth", "warning"),
+    "zero depth": (lambda s: paint(s.depth_path(3), 0), "000003.png", "depth", "warning"),
     "missing pose": (lambda s: s.pose_path(1).unlink(), "000001.txt", "pose", "error"),
     "nan pose": (lambda s: s.pose_path(1).write_text("nan " * 16), "000001.txt", "pose", "error"),
     "lost pose": (lambda s: s.pose_path(1).write_text("-inf " * 16), "000001.txt", "pose", "warning"),
@@ -46,7 +46,7 @@ FAULTS = {
         lambda s: (s.path / f"{s.scene_id}.txt").write_text("axisAlignment = 1 2 3\n"), "room", "axisAlignment", "error"
     ),
     "unknown instance": (
-        lambda s: Image.fromarray(np.full((36, 48), 99, np.uint16)).save(s.instance_path(0)), "000000.png", "instance", "error"
+        lambda s: paint(s.instance_path(0), 99), "000000.png", "instance", "error"
     ),
     "clashing ids": (
         lambda s: edit_objects(s, lambda o: o[1].update(object_id=1)), "room", "objects", "error"
