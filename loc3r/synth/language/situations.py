@@ -301,7 +301,7 @@ def _beside(stage: Stage, rng: np.random.Generator) -> tuple[Floats, RoomObject,
         return None
     line = _center(y) - _center(x)
     length = float(np.linalg.norm(line))
-    if length < LEAST_LOOK_M + exit_m(x, line / max(length, 1e-9)):
+    if length < LEAST_LOOK_M or length < LEAST_LOOK_M + exit_m(x, line / length):
         return None
     spot = stage.view.free_spot(x, line / length)
     if spot is None or float((_center(y) - spot) @ line) <= 0:

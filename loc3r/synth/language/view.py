@@ -51,10 +51,10 @@ class Sight:
     @property
     def direction(self) -> str | None:
         """``front``, ``left``, ``right`` or ``behind`` where nobody would doubt it, else None."""
-        size = max(abs(self.low_deg), abs(self.high_deg))
-        if abs(self.bearing_deg) <= 30 and size < 70:
+        near, far = sorted((abs(self.low_deg), abs(self.high_deg)))
+        if abs(self.bearing_deg) <= 30 and far < 70:
             return "front"
-        if abs(self.bearing_deg) >= 150 and min(abs(self.low_deg), abs(self.high_deg)) > 110:
+        if abs(self.bearing_deg) >= 150 and near > 110 and far < 250:
             return "behind"
         return self.side if 60 <= abs(self.bearing_deg) <= 120 else None
 

@@ -1,0 +1,293 @@
+"""Check samples against the room they speak of: the second opinion on every text, pose and answer.
+
+It reads the texts as a person would, from their words and named objects, and goes by ``witness``'s geometry.
+Nothing here comes from the code that wrote the samples, so that a mistake there does not pass here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from loc3r.datasets.sample import Mention, Sample
+from loc3r.synth.check_answers import expected_answer
+from loc3r.synth.room import Floats, Room, RoomObject
+from loc3r.synth.witness import Speaker, Witness, marked, spoken
+
+FACING_DEG = 1.0
+AT_TABLE_DEG = 21.0
+RELATION_MARGIN_M = 0.35
+
+_FACING = (
+    r"(?:facing|look(?:ing)? (?:at|towards)|turned towards|eyes are on|room towards|#\d+ towards|opening) the (#\d+)",
+    r"with the (#\d+) in front of me",
+)
+_AT_TABLE = (r"(?:sitting|#\d+) (?:at|in front of) the (#\d+)", r"facing the (#\d+)")
+_DONE = {  # what is said of a thing -> the side it must be on
+    "left": (r"(#\d+) (?:is )?(?:on|to) my left", r"(#\d+) is on my left side"),
+    "right": (r"(#\d+) (?:is )?(?:on|to) my right", r"(#\d+) is on my right side"),
+    "behind": (
+        r"(#\d+) (?:is )?(?:right )?behind me",
+        r"behind me is the (#\d+)",
+        r"back to the (#\d+)",
+        r"facing away from the (#\d+)",
+        r"the (#\d+) with my back to it",
+        r"back turned to the (#\d+)",
+    ),
+}
+_EXACT = {
+    -90: (r"(#\d+) (?:is )?(?:exactly on|directly to|straight to) my left",),
+    90: (r"(#\d+) (?:is )?(?:exactly on|directly to|straight to) my right",),
+    180: (r"(#\d+) (?:is )?(?:exactly|directly) behind me", r"back turned straight to the (#\d+)"),
+}
+_RELATION = re.compile(r"#(\d+) (next to|closest to) the #(\d+)")
+_SEATED = ("sit_facing", "sit", "sit_at", "lying")
+_WORDS = {
+    "sit_facing": r"sitting|sat|seated|relaxing",
+    "sit": r"sitting|sat|seated",
+    "sit_at": r"sitting|sat|seated",
+    "lying": r"lying|laying",
+    "stand_facing": r"next to|\bby\b|beside",
+    "sides": r"next to|\bby\b|beside",
+    "in_front_of": r"in front of|one step away|walked up to",
+    "back_to": r"\bback\b|behind me|facing away",
+    "between": r"between",
+    "at_door": r"through|room|at the #",
+    "using": r"\w+ing",
+    "middle_facing": r"(?:middle|center) of the room",
+}
+
+
+def check_samples(room: Room, visible_px: NDArray[np.integer], samples: Iterable[Sample]) -> list[str]:
+    """Complaints about a room's samples, each naming the sample; empty where all is well."""
+    witness = Witness(room, visible_px)
+    return [f"{sample.sample_id}: {complaint}" for sample in samples for complaint in check_sample(witness, sample)]
+
+
+def check_sample(witness: Witness, sample: Sample) -> list[str]:
+    """Complaints about one sample: its mentions, its pose, its answer."""
+    if sample.scene_id != witness.room.scene_id:
+        return [f"speaks of scene {sample.scene_id}, not {witness.room.scene_id}"]
+    complaints = _check_mentions(witness, sample)
+    if complaints:
+        return complaints  # the rest reads the texts by their mentions
+    if sample.situation is not None:
+        complaints += _check_situation(witness, sample)
+    expected = expected_answer(witness, sample)
+    if (expected,) != sample.answers:
+        complaints.append(f"answer: {sample.answers} to {sample.question!r}, the room says {expected!r}")
+    return complaints
+
+
+def _check_mentions(witness: Witness, sample: Sample) -> list[str]:
+    """Every mention spells the name of a thing that was seen, and no other thing fits the words."""
+    complaints = []
+    for mention in sample.mentions:
+        text = (sample.situation if mention.field == "situation" else sample.question) or ""
+        words, thing = text[mention.start : mention.end], witness.things.get(mention.object_id)
+        if thing is None or not witness.seen(mention.object_id):
+            complaints.append(f"mention: {words!r} was not seen in the video")
+        elif words not in (spoken(thing.name), f"{thing.colour} {spoken(thing.name)}"):
+            complaints.append(f"mention: {words!r} is no name of a {thing.colour} {thing.name}")
+        elif not _is_unique(witness, thing, words, mention, sample):
+            complaints.append(f"mention: {words!r} is ambiguous in {text!r}")
+    return complaints
+
+
+def _is_unique(witness: Witness, thing: RoomObject, words: str, mention: Mention, sample: Sample) -> bool:
+    """Whether the words, or what they are related to, leave only this thing."""
+    rivals = [t for t in witness.called(spoken(thing.name)) if t is not thing]
+    if words != spoken(thing.name):
+        rivals = [t for t in rivals if t.colour is None or t.colour == thing.colour]
+    if not rivals:
+        return True
+    text = (sample.situation if mention.field == "situation" else sample.question) or ""
+    here = [m for m in sample.mentions if m.field == mention.field]
+    anchors = [
+        m
+        for m in here
+        if m.start > mention.end and re.fullmatch(r" (next|closest) to the ", text[mention.end : m.start])
+    ]
+    if not anchors and sample.situation_form == "sit_at" and mention.field == "situation":
+        anchors = [m for m in here if m.object_id == sample.look_at_object_id]
+    anchor = witness.things.get(anchors[0].object_id) if anchors else None
+    if anchor is None:
+        return False
+    gap_m = witness.gap_m(thing, anchor)
+    return all(witness.gap_m(rival, anchor) > gap_m + RELATION_MARGIN_M for rival in rivals)
+
+
+def _check_situation(witness: Witness, sample: Sample) -> list[str]:
+    """The pose is where and how the text says, and the text says nothing that is not so."""
+    form, speaker = sample.situation_form or "", Speaker.of(witness.room, sample)
+    text = marked(sample.situation or "", tuple(m for m in sample.mentions if m.field == "situation"))
+    text = _RELATION.sub(r"#\1", text)
+    if form not in _WORDS or not re.search(_WORDS[form], text, re.I):
+        return [f"situation: {text!r} is not of the form {form!r}"]
+    complaints, placed = _check_words(witness, speaker, text, form)
+    named = [int(number) for number in re.findall(r"#(\d+)", text)]
+    loose = [number for number in dict.fromkeys(named) if number not in placed]
+    if len(loose) > (2 if form == "between" else 1):
+        complaints.append(f"situation: nothing says how {loose[1:]} lie in {text!r}")
+    if form not in _SEATED:
+        complaints += _check_free(witness, speaker)
+    complaints += _PLACES[form](witness, speaker, text, named)
+    if sample.look_at_object_id is not None:
+        off_deg = abs(speaker.way_to(witness.things[sample.look_at_object_id]))
+        if off_deg > (AT_TABLE_DEG if form == "sit_at" else FACING_DEG):
+            complaints.append(f"heading: {off_deg:.1f} degrees off the thing that is looked at")
+    return complaints
+
+
+def _check_words(witness: Witness, speaker: Speaker, text: str, form: str) -> tuple[list[str], set[int]]:
+    """What the text says of directions holds; also the things that it says so of."""
+    complaints: list[str] = []
+    placed: set[int] = set()
+
+    def reach_m(thing: RoomObject) -> float:
+        return witness.distance_m(speaker.place_m, thing)
+
+    def say(patterns: tuple[str, ...], holds: Callable[[RoomObject], bool], claim: str) -> None:
+        for number in [n for pattern in patterns for n in re.findall(pattern, text, re.I)]:
+            thing = witness.things[int(number[1:])]
+            placed.add(thing.object_id)
+            if not holds(thing):
+                complaints.append(f"situation: the {thing.name} is not {claim}, as {text!r} says")
+
+    if form == "sit_at":
+        say(_AT_TABLE, lambda t: abs(speaker.way_to(t)) < AT_TABLE_DEG and reach_m(t) < 1.2, "sat at")
+    else:
+        say(_FACING, lambda t: abs(speaker.way_to(t)) < FACING_DEG, "faced")
+    for angle, patterns in _EXACT.items():
+        say(patterns, lambda t, a=angle: _off_deg(speaker.way_to(t), a) < FACING_DEG, f"at {angle} degrees")  # type: ignore[misc]
+    for side, patterns in _DONE.items():
+        say(patterns, lambda t, s=side: speaker.is_on(s, t), side)  # type: ignore[misc]
+    return complaints, placed
+
+
+def _check_free(witness: Witness, speaker: Speaker) -> list[str]:
+    """Someone who stands is in the room and in nothing."""
+    size = np.array(witness.room.size_m[:2])
+    complaints = []
+    if (speaker.place_m < 0.2).any() or (speaker.place_m > size - 0.2).any():
+        complaints.append(f"position: {speaker.place_m.round(2)} is not inside the room {size}")
+    for thing in witness.things.values():
+        if witness.in_the_way(thing) and witness.distance_m(speaker.place_m, thing) < 0.199:
+            complaints.append(f"position: stands in the {thing.name}")
+    return complaints
+
+
+def _seated(witness: Witness, speaker: Speaker, text: str, named: list[int]) -> list[str]:
+    """In the middle of what is sat on; along its front where nothing is faced."""
+    found = re.search(r"\bon the #(\d+)", text)
+    if found is None:
+        return [f"situation: nothing to sit on in {text!r}"]
+    seat = witness.things[int(found[1])]
+    complaints = []
+    if np.linalg.norm(speaker.place_m - seat.footprint_m.mean(0)) > 0.05:
+        complaints.append(f"position: not in the middle of the {seat.name}")
+    fronted = seat.name not in ("stool", "bench", "beanbag", "bed", "mattress")
+    turn_deg = _turn_deg(seat, speaker)
+    if fronted and turn_deg > 61:
+        complaints.append(f"heading: {turn_deg:.0f} degrees off the front of the {seat.name}")
+    return complaints
+
+
+def _seated_ahead(witness: Witness, speaker: Speaker, text: str, named: list[int]) -> list[str]:
+    found = re.search(r"\bon the #(\d+)", text)
+    off_deg = _turn_deg(witness.things[int(found[1])], speaker) if found else 0
+    ahead = [] if off_deg < FACING_DEG else [f"heading: {off_deg:.1f} degrees off the front of the seat"]
+    return _seated(witness, speaker, text, named) + ahead
+
+
+def _on_bed(witness: Witness, speaker: Speaker, text: str, named: list[int]) -> list[str]:
+    bed = witness.things[named[0]]
+    back_m = float((np.array(bed.center_m[:2]) - speaker.place_m) @ speaker.ahead)
+    complaints = [] if _turn_deg(bed, speaker) < FACING_DEG else ["heading: not towards the foot of the bed"]
+    if witness.distance_m(speaker.place_m, bed) > 0 or abs(back_m - bed.size_m[1] / 4) > 0.05:
+        complaints.append("position: not at the head of the bed")
+    return complaints
+
+
+def _beside(witness: Witness, speaker: Speaker, text: str, named: list[int]) -> list[str]:
+    found = re.search(r"(?:next to|by|beside) the #(\d+)|#(\d+) right next to me", text)
+    thing = witness.things[int(found[1] or found[2])] if found else None
+    near = thing is not None and 0.19 < witness.distance_m(speaker.place_m, thing) < 0.95
+    return [] if near else [f"position: not next to {thing.name if thing else 'anything'}"]
+
+
+def _before(witness: Witness, speaker: Speaker, text: str, named: list[int]) -> list[str]:
+    """Straight in front of something that has the wall behind it; facing it or away from it."""
+    thing = witness.things[named[0]]
+    offset = speaker.place_m - thing.footprint_m.mean(0)
+    out = offset / np.linalg.norm(offset)
+    complaints = []
+    if not 0.19 < witness.distance_m(speaker.place_m, thing) < 0.95 or not _hits_wall(witness, thing, out):
+        complaints.append(f"position: not in front of the {thing.name}")
+    away = re.search(
+        r"\bback\b|behind me, (?:looking|which)|facing away|entering|walking into|just (?:came|walked)|entered", text
+    )
+    faced = (
+        re.search(r"#\d+(?: and I am looking at| and I am facing| and looking at) the", text) or "after coming" in text
+    )
+    if not faced and _off_deg(speaker.way_to(thing), 180 if away else 0) > FACING_DEG:
+        complaints.append(f"heading: neither at nor away from the {thing.name}, as {text!r} says")
+    return complaints
+
+
+def _at_door(witness: Witness, speaker: Speaker, text: str, named: list[int]) -> list[str]:
+    found = re.search(r"(?:through|at|for|opened|opening|with) the #(\d+)", text)
+    door = int(found[1]) if found else named[0]
+    wrong = [] if witness.things[door].name == "door" else ["situation: that is no door"]
+    return wrong + _before(witness, speaker, text, [door])
+
+
+def _between(witness: Witness, speaker: Speaker, text: str, named: list[int]) -> list[str]:
+    """On the line between two things, as far from the one as from the other where it leaves them."""
+    found = re.search(r"between the #(\d+) and the #(\d+)", text)
+    if found is None:
+        return [f"situation: between what, in {text!r}"]
+    clocks = [speaker.way_to(witness.things[int(number)]) for number in found.groups()]
+    reach = [witness.distance_m(speaker.place_m, witness.things[int(number)]) for number in found.groups()]
+    between = _off_deg(clocks[0] - clocks[1], 180) < 1 and max(reach) < 1.3
+    return [] if between else ["position: not between the two things"]
+
+
+def _in_middle(witness: Witness, speaker: Speaker, text: str, named: list[int]) -> list[str]:
+    off_m = np.linalg.norm(speaker.place_m - np.array(witness.room.size_m[:2]) / 2)
+    return [] if off_m < 0.05 else ["position: not in the middle of the room"]
+
+
+_PLACES: dict[str, Callable[[Witness, Speaker, str, list[int]], list[str]]] = {
+    "sit_facing": _seated,
+    "sit": _seated_ahead,
+    "sit_at": _seated_ahead,
+    "lying": _on_bed,
+    "stand_facing": _beside,
+    "sides": _beside,
+    "in_front_of": _before,
+    "back_to": _before,
+    "using": _before,
+    "at_door": _at_door,
+    "between": _between,
+    "middle_facing": _in_middle,
+}
+
+
+def _turn_deg(thing: RoomObject, speaker: Speaker) -> float:
+    """Between a thing's front and where the speaker looks."""
+    return float(np.degrees(np.arccos(np.clip(thing.front @ speaker.ahead, -1, 1))))
+
+
+def _off_deg(angle_deg: float, goal_deg: float) -> float:
+    return abs((angle_deg - goal_deg + 180) % 360 - 180)
+
+
+def _hits_wall(witness: Witness, thing: RoomObject, out: Floats) -> bool:
+    """Whether a wall is within arm's reach behind a thing, going against ``out`` (2,)."""
+    size = np.array(witness.room.size_m[:2])
+    behind = thing.footprint_m.mean(0) - out * (max(thing.size_m[:2]) / 2 + 0.45)
+    return bool((behind < 0.02).any() or (behind > size - 0.02).any())
