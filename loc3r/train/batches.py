@@ -1,0 +1,186 @@
+"""A step's micro-batches, made in a background thread while the step before is trained on."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import numpy as np
+
+from loc3r.errors import DataError
+from loc3r.recipe import Recipe, TrainRecipe
+from loc3r.train.sampler import StepSampler, Unit, micro_batches
+
+if TYPE_CHECKING:
+    from loc3r.model.batch import Batch
+    from loc3r.model.processor import Processor
+    from loc3r.scenes.shards import PreparedData, PreparedSample, PreparedScene
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class StepBatches:
+    """One rank's share of a step."""
+
+    batches: tuple[Batch, ...]
+    counts: dict[str, float]
+    """What each loss term sums over, in this share."""
+    questions: int
+    situations: int
+    """Questions whose speaker's place is known."""
+
+
+class TrainingData:
+    """Steps of prepared data as micro-batches of one rank.
+
+    Raises:
+        DataError: the data was prepared for other frames, or no question is left to train on.
+    """
+
+    def __init__(self, prepared: PreparedData, recipe: Recipe, processor: Processor, rank: int, ranks: int) -> None:
+        self._prepared = prepared
+        self._processor = processor
+        self._recipe = recipe.train
+        self._rank, self._ranks = rank, ranks
+        self._samples = select_samples(prepared, recipe.train)
+        self._class_index = _renumber(prepared, processor)
+        self.sampler = StepSampler(
+            {scene_id: len(samples) for scene_id, samples in self._samples.items()},
+            questions_per_scene=recipe.train.questions_per_scene,
+            scenes_per_step=recipe.train.scenes_per_step,
+            seed=recipe.seed,
+        )
+
+    def load(self, step: int) -> StepBatches:
+        """This rank's micro-batches of ``step`` (from 0)."""
+        from loc3r.model.losses import supervised
+
+        per_micro_batch = self._recipe.scenes_per_micro_batch
+        units = self.sampler.step(step)
+        mine = micro_batches(units, rank=self._rank, ranks=self._ranks, per_micro_batch=per_micro_batch)
+        batches = tuple(batch for some in mine for batch in self._collate(some))
+        counts = [supervised(batch, self._processor.config) for batch in batches]
+        return StepBatches(
+            batches,
+            {name: sum(count[name] for count in counts) for name in counts[0]},
+            sum(len(batch.pos_at) for batch in batches),
+            sum(int(batch.position_m.isfinite().all(-1).sum()) for batch in batches),
+        )
+
+    def _collate(self, units: tuple[Unit, ...]) -> Iterator[Batch]:
+        """One batch of shared videos; unpacked, as many as a unit has questions, each with one question a video."""
+        scenes = [self._scene(unit.scene_id) for unit in units]
+        asked = [[self._samples[unit.scene_id][i] for i in unit.questions] for unit in units]
+        columns = [asked] if self._recipe.packed else [[[s] for s in column] for column in zip(*asked, strict=True)]
+        for column in columns:
+            packed = [self._processor.pack(scene, samples) for scene, samples in zip(scenes, column, strict=True)]
+            yield self._processor.collate(packed)
+
+    def _scene(self, scene_id: str) -> PreparedScene:
+        scene = self._prepared.scene(scene_id)
+        if self._class_index is None:
+            return scene
+        return replace(scene, patch_class=self._class_index[scene.patch_class])
+
+
+class Prefetcher(Generic[Made]):
+    """``make(step)`` for each step of a range, up to ``depth`` steps ahead in a thread; a context manager."""
+
+    def __init__(self, make: Callable[[int], Made], steps: range, depth: int = 3) -> None:
+        self._make, self._steps = make, steps
+        self._made: queue.Queue[Made | BaseException] = queue.Queue(depth)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="prefetch", daemon=True)
+        self.waited_s = 0.0
+        """Seconds that the last ``next`` waited."""
+
+    def next(self) -> Made:
+        """The next step's; an error of the thread is raised here."""
+        started = time.perf_counter()
+        made = self._made.get()
+        self.waited_s = time.perf_counter() - started
+        if isinstance(made, BaseException):
+            raise made
+        return made
+
+    def _work(self) -> None:
+        for step in self._steps:
+            try:
+                made: Made | BaseException = self._make(step)
+            except BaseException as error:  # handed to the training thread, which raises it
+                made = error
+            while not self._stop.is_set():
+                try:
+                    self._made.put(made, timeout=0.2)
+                    break
+                except queue.Full:
+                    continue
+            if self._stop.is_set() or isinstance(made, BaseException):
+                return
+
+    def __enter__(self) -> Prefetcher[Made]:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+def accumulation_steps(recipe: TrainRecipe, ranks: int) -> int:
+    """Micro-batches that a rank accumulates in one optimiser step."""
+    videos = recipe.scenes_per_step // (ranks * recipe.scenes_per_micro_batch)
+    return videos * (1 if recipe.packed else recipe.questions_per_scene)
+
+
+def select_samples(prepared: PreparedData, recipe: TrainRecipe) -> dict[str, tuple[PreparedSample, ...]]:
+    """Scene id to the samples that the recipe trains on.
+
+    Raises:
+        DataError: the curriculum leaves none.
+    """
+    forms = set(recipe.situation_forms)
+    chosen = {
+        scene_id: tuple(s for s in prepared.samples_of(scene_id) if not forms or s.situation_form in forms)
+        for scene_id in prepared.scene_ids
+    }
+    if not any(chosen.values()):
+        known = sorted({s.situation_form for s in prepared.samples if s.situation_form})
+        raise DataError(
+            "the data holds no sample to train on",
+            received=f"train.situation_forms={sorted(forms)}" if forms else "0 samples",
+            expected=f"some of {known}" if forms else "at least 1 sample",
+        )
+    return chosen
+
+
+def check_data(prepared: PreparedData, recipe: Recipe) -> None:
+    """Check that the data was prepared as the recipe's data section says.
+
+    Raises:
+        DataError: it was not; names the fields.
+    """
+    wanted = recipe.data.model_dump(mode="json")
+    found = prepared.manifest["data"]
+    wrong = [name for name in wanted if found.get(name) != wanted[name]]
+    if wrong:
+        raise DataError(
+            "the data was prepared for another recipe",
+            received=", ".join(f"data.{name}={found.get(name)}" for name in wrong),
+            expected=", ".join(f"data.{name}={wanted[name]}" for name in wrong),
+            fix="prepare the scenes with this recipe: loc3r prepare --recipe …",
+        )
+
+
+def _renumber(prepared: PreparedData, processor: Processor) -> np.ndarray | None:
+    """Index of the data's classes among the model's, which may come from another data set; -1 stays -1."""
+    names, known = prepared.class_names, processor.config.class_names
+    if names == known:
+        return None
+    index = {name: i for i, name in enumerate(known)}
+    return np.array([*(index.get(name, -1) for name in names), -1], np.int16)

@@ -1,0 +1,220 @@
+"""The DeepSpeed engine around a model: ranks, optimiser, ZeRO, losses divided by the counts of the whole step.
+
+DeepSpeed averages gradients over the ranks and sums them over micro-batches. Each micro-batch's loss is its sums
+divided by the step's global counts, times the number of ranks: the average cancels, and what remains is the gradient
+of the same step on one rank without accumulation.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from loc3r.errors import TrainingError
+from loc3r.model.losses import joint_loss, loss_weights
+from loc3r.recipe import Recipe
+from loc3r.train.batches import accumulation_steps
+from loc3r.train.schedule import warmup_cosine
+
+if TYPE_CHECKING:
+    from loc3r.model.batch import Batch
+    from loc3r.model.modelling import Loc3R
+
+COLLECTIVE_TIMEOUT = timedelta(minutes=30)
+
+
+@dataclass(frozen=True)
+class Group:
+    """This process among the ranks."""
+
+    rank: int
+    ranks: int
+    device: torch.device
+
+    @classmethod
+    def join(cls, device: str) -> Group:
+        """Meet the other ranks, as torchrun's environment names them.
+
+        Raises:
+            TrainingError: this process was not started by torchrun.
+        """
+        if "RANK" not in os.environ:
+            raise TrainingError("no rank", received="RANK is not set", expected="torchrun -m loc3r.train.worker …")
+        local_rank = int(os.environ["LOCAL_RANK"])
+        os.environ["DS_ACCELERATOR"] = device  # read when DeepSpeed is imported
+        with _hidden("mlflow"):  # DeepSpeed's autotuner, not used here, would import it: 3 s a rank
+            import deepspeed
+            import deepspeed.ops
+
+        if device == "cuda":
+            torch.cuda.set_device(local_rank)
+        else:
+            # DeepSpeed compiles this at start-up: minutes, and a killed build leaves a lock that hangs every later run.
+            deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+        backend = "nccl" if device == "cuda" else "gloo"
+        deepspeed.init_distributed(backend, auto_mpi_discovery=False, verbose=False, timeout=COLLECTIVE_TIMEOUT)
+        name = torch.device("cuda", local_rank) if device == "cuda" else torch.device("cpu")
+        return cls(int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"]), name)
+
+    @property
+    def first(self) -> bool:
+        """Whether this is rank 0, which writes what is written once."""
+        return self.rank == 0
+
+    def sum(self, values: Mapping[str, float]) -> dict[str, float]:
+        """Each value summed over the ranks, in float64; every rank must give the same names."""
+        total = torch.tensor([values[name] for name in values], dtype=torch.float64, device=self.device)
+        torch.distributed.all_reduce(total)
+        return dict(zip(values, total.tolist(), strict=True))
+
+    def barrier(self) -> None:
+        """Wait for every rank."""
+        self.sum({"here": 1.0})
+
+    def leave(self) -> None:
+        """End the group in good order."""
+        torch.distributed.destroy_process_group()
+
+
+class LossModule(nn.Module):
+    """Model and losses as one module, so that ZeRO-3 gathers every weight that either reads."""
+
+    def __init__(self, model: Loc3R, ranks: int) -> None:
+        super().__init__()
+        self.model = model
+        self.ranks = ranks
+        self.names: tuple[str, ...] = ()
+
+    def forward(self, batch: Batch, counts: Mapping[str, float]) -> tuple[Tensor, Tensor]:
+        """The scalar to back-propagate, and each term's sum, detached: (terms,) in the order of ``names``."""
+        terms = joint_loss(self.model(batch), batch, self.model.config)
+        self.names = tuple(terms.sums)
+        sums = torch.stack([terms.sums[name].detach().double() for name in self.names])
+        return terms.total(counts) * self.ranks, sums
+
+
+class Engine:
+    """A DeepSpeed engine that takes whole steps."""
+
+    def __init__(self, model: Loc3R, recipe: Recipe, group: Group) -> None:
+        import deepspeed
+
+        if recipe.train.gradient_checkpointing:
+            model.vlm.gradient_checkpointing_enable({"use_reentrant": False})
+        self.group = group
+        self.weights = loss_weights(recipe.loss)
+        self.trainable = tuple(name for name, weight in model.named_parameters() if weight.requires_grad)
+        self._module = LossModule(model, group.ranks)
+        optimiser = adamw(model, recipe, fused=group.device.type == "cuda")
+        self.deepspeed, *_ = deepspeed.initialize(
+            model=self._module,
+            optimizer=optimiser,
+            lr_scheduler=warmup_cosine(optimiser, recipe.train.steps, recipe.optimiser),
+            config=deepspeed_config(recipe, group.ranks),
+            dist_init_required=False,
+        )
+        self.deepspeed.train()
+
+    @property
+    def model(self) -> Loc3R:
+        """The model that is trained; sharded under ZeRO-3."""
+        return self._module.model
+
+    def train_step(self, batches: tuple[Batch, ...], counts: Mapping[str, float]) -> dict[str, float]:
+        """One optimiser step; returns each term's mean over the step's global ``counts``."""
+        sums: list[Tensor] = []
+        for batch in batches:
+            loss, parts = self.deepspeed(batch.to(self.group.device), counts)
+            self.deepspeed.backward(loss, scale_wrt_gas=False)
+            self.deepspeed.step()
+            sums.append(parts)
+        mine = torch.stack(sums).sum(0).tolist()
+        total = self.group.sum(dict(zip(self._module.names, mine, strict=True)))
+        return {name: value / max(counts[name], 1) for name, value in total.items()}
+
+    def loss(self, terms: Mapping[str, float]) -> float:
+        """The joint loss of a step's term means."""
+        return sum(self.weights[name] * value for name, value in terms.items())
+
+    @property
+    def learning_rate(self) -> float:
+        """Of the step to come."""
+        return float(self.deepspeed.get_lr()[0])
+
+    @property
+    def gradient_norm(self) -> float:
+        """Of the last step, over all ranks, before it was clipped."""
+        return float(self.deepspeed.get_global_grad_norm() or 0.0)
+
+    def save(self, folder: Path) -> None:
+        """Write this rank's shards and random state under ``folder``; every rank must call it."""
+        self.deepspeed.save_checkpoint(str(folder.parent), tag=folder.name, save_latest=False)
+        states = {"cpu": torch.get_rng_state()}
+        if self.group.device.type == "cuda":
+            states["cuda"] = torch.cuda.get_rng_state()
+        torch.save(states, folder / f"rng_rank_{self.group.rank}.pt")
+
+    def restore(self, folder: Path) -> None:
+        """Take over weights, optimiser, schedule and random state; every rank must call it."""
+        self.deepspeed.load_checkpoint(str(folder.parent), tag=folder.name)
+        states = torch.load(folder / f"rng_rank_{self.group.rank}.pt", weights_only=True)
+        torch.set_rng_state(states["cpu"])
+        if self.group.device.type == "cuda":
+            torch.cuda.set_rng_state(states["cuda"])
+
+    def gathered(self) -> AbstractContextManager[Any]:
+        """Inside, rank 0 sees whole weights, whatever the ZeRO stage; every rank must enter."""
+        if self.deepspeed.zero_optimization_stage() < 3:
+            return nullcontext()
+        import deepspeed
+
+        gathered: AbstractContextManager[Any] = deepspeed.zero.GatheredParameters(list(self.model.parameters()))
+        return gathered
+
+
+@contextmanager
+def _hidden(module: str) -> Iterator[None]:
+    """Let the optional import of a module fail, unless it was imported before."""
+    if module in sys.modules:
+        yield
+        return
+    sys.modules[module] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[module]
+
+
+def adamw(model: nn.Module, recipe: Recipe, fused: bool) -> torch.optim.AdamW:
+    """AdamW; biases, norms and other vectors do not decay."""
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    decay = recipe.optimiser.weight_decay
+    groups = [
+        {"params": [weight for weight in trained if weight.ndim >= 2], "weight_decay": decay},
+        {"params": [weight for weight in trained if weight.ndim < 2], "weight_decay": 0.0},
+    ]
+    # Torch's own: DeepSpeed's would be compiled on the spot.
+    return torch.optim.AdamW(groups, lr=recipe.optimiser.learning_rate, betas=recipe.optimiser.betas, fused=fused)
+
+
+def deepspeed_config(recipe: Recipe, ranks: int) -> dict[str, Any]:
+    """DeepSpeed's configuration of a recipe on so many ranks."""
+    train = recipe.train
+    return {
+        "train_micro_batch_size_per_gpu": train.scenes_per_micro_batch,
+        "gradient_accumulation_steps": accumulation_steps(train, ranks),
+        "gradient_clipping": recipe.optimiser.clip_norm,
+        "zero_optimization": {"stage": train.zero_stage},
+        "zero_allow_untested_optimizer": True,  # it is torch's AdamW
+        "bf16": {"enabled": train.precision == "bf16"},
+        "steps_per_print": 2**31,
+    }

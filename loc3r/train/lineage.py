@@ -1,0 +1,103 @@
+"""Where a model comes from: code commit, data revision, recipe, parent; and the card that says it in words."""
+
+from __future__ import annotations
+
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import loc3r
+from loc3r.files import read_json
+from loc3r.recipe import Recipe
+from loc3r.train.job import Identity
+
+LINEAGE_FILE = "lineage.json"
+
+
+def code_commit() -> str:
+    """The commit of this code, "-dirty" when files differ from it; outside of Git, the package's version."""
+    root = Path(loc3r.__file__).resolve().parents[1]
+    if (root / ".git").exists():  # else Git would name a repository that merely contains the environment
+        described = _git(root, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+        if described:
+            return described
+    return f"loc3r-{version('loc3r')}"
+
+
+def data_revision(data: Path) -> str | None:
+    """DVC's hash of a folder that a ``dvc.lock`` above it made, or None."""
+    folder = data.resolve()
+    for root in folder.parents:
+        lock = root / "dvc.lock"
+        if lock.is_file():
+            stages = (yaml.safe_load(lock.read_text()) or {}).get("stages", {}).values()
+            outs = {out["path"]: out.get("md5") for stage in stages for out in stage.get("outs", [])}
+            return outs.get(str(folder.relative_to(root)))
+    return None
+
+
+def lineage_of(
+    *, recipe: Recipe, identity: Identity, data: Path, init: Path | None, prior: Any, situations: int, ranks: int
+) -> dict[str, Any]:
+    """The ``lineage.json`` of a finished model; ``situations`` are this training's, its ancestors' are added."""
+    parent = _parent(init)
+    return {
+        "name": recipe.name,
+        "recipe_hash": identity.recipe_hash,
+        "data_hash": identity.data_hash,
+        "init": identity.init,
+        "data_revision": data_revision(data),
+        "code_commit": code_commit(),
+        "seed": recipe.seed,
+        "prior": prior,
+        "parent": identity.init,
+        "parent_recipe_hash": parent.get("recipe_hash"),
+        "steps": recipe.train.steps,
+        "situations_seen": situations + int(parent.get("situations_seen", 0)),
+        "ranks": ranks,
+    }
+
+
+def model_card(recipe: Recipe, lineage: dict[str, Any], loss: float, parameters: int) -> str:
+    """A README.md in the model-card convention: front matter, then what, how, and how to use it."""
+    start = f"the checkpoint {lineage['parent']}" if lineage["parent"] else "random weights"
+    return f"""---
+library_name: loc3r
+license: apache-2.0
+pipeline_tag: visual-question-answering
+---
+# {recipe.name}
+
+Finds the speaker on a room's bird's-eye map and answers questions, from a video and a sentence.
+{parameters / 1e6:.1f} M parameters; {recipe.data.frames} frames of {recipe.data.frame_size_px} px.
+
+Trained for {lineage["steps"]} steps from {start}; {lineage["situations_seen"]} situations seen, ancestors included.
+Loss of the last step: {loss:.4f}. `scores.json` appears here once `loc3r evaluate` has run.
+
+| | |
+|---|---|
+| recipe | `{lineage["recipe_hash"]}` (`recipe.yaml`) |
+| data | `{lineage["data_hash"]}` |
+| pose prior | `{lineage["prior"]}` |
+| code | `{lineage["code_commit"]}` |
+| seed | {lineage["seed"]} |
+
+    loc3r evaluate --model . --data PREPARED --out REPORT
+"""
+
+
+def _parent(init: Path | None) -> dict[str, Any]:
+    path = init / LINEAGE_FILE if init else None
+    parent: dict[str, Any] = read_json(path) if path and path.is_file() else {}
+    return parent
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.strip()

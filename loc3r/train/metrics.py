@@ -1,0 +1,85 @@
+"""``metrics.jsonl``: one line a step, append-only; the truth that MLflow holds a copy of."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from loc3r.files import atomic_path, write_text
+
+METRICS_FILE = "metrics.jsonl"
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What one optimiser step measured, over all ranks. All but the last three repeat bit for bit on a CPU."""
+
+    step: int
+    """Steps done, this one included."""
+    loss: float
+    terms: dict[str, float]
+    """Each loss term before its weight: its sum over the step, divided by its count."""
+    learning_rate: float
+    gradient_norm: float
+    questions: int
+    time_s: float
+    """Seconds since the epoch when the step ended."""
+    duration_s: float
+    data_wait_s: float
+    """Part of ``duration_s`` that rank 0 waited for its batch."""
+
+    def flat(self) -> dict[str, float]:
+        """The metrics under the names that MLflow shows."""
+        return {
+            "train/loss": self.loss,
+            **{f"train/{name}": value for name, value in self.terms.items()},
+            "train/learning_rate": self.learning_rate,
+            "train/gradient_norm": self.gradient_norm,
+            "train/questions_per_s": self.questions / self.duration_s,
+            "train/data_wait_share": self.data_wait_s / self.duration_s,
+        }
+
+
+class MetricsLog:
+    """The lines of a run's ``metrics.jsonl``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def append(self, record: StepRecord) -> None:
+        """Add a line and hand it to the operating system, so that a killed process loses none."""
+        with self.path.open("a") as file:
+            file.write(json.dumps(asdict(record)) + "\n")
+
+    def read(self) -> list[StepRecord]:
+        """Every record; a half-written last line is left out."""
+        return self.read_from(0)[0]
+
+    def read_from(self, offset: int) -> tuple[list[StepRecord], int]:
+        """Records from a byte offset on, and the offset behind the last whole line."""
+        if not self.path.is_file():
+            return [], offset
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            data = file.read()
+        end = data.rfind(b"\n") + 1
+        return [StepRecord(**json.loads(line)) for line in data[:end].splitlines()], offset + end
+
+    def truncate(self, last_step: int) -> None:
+        """Forget the steps after ``last_step``: a resumed run makes them again."""
+        kept = [json.dumps(asdict(record)) + "\n" for record in self.read() if record.step <= last_step]
+        write_text(self.path, "".join(kept))
+
+    def write_table(self, path: Path) -> None:
+        """The whole curve as CSV, for tools that read no JSON lines (DVC's plots among them)."""
+        rows = [{"step": record.step, **_without_prefix(record.flat())} for record in self.read()]
+        with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
+            writer = csv.DictWriter(file, list(rows[0]) if rows else ["step"])
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def _without_prefix(values: dict[str, float]) -> dict[str, float]:
+    return {name.removeprefix("train/"): value for name, value in values.items()}

@@ -1,0 +1,85 @@
+"""What a training starts from: a checkpoint's weights and words, or a fresh tokenizer and random weights."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from loc3r.errors import CheckpointError
+from loc3r.model.config import Loc3RConfig
+from loc3r.model.modelling import Loc3R
+from loc3r.model.processor import Processor
+from loc3r.model.tokenizer import load_tokenizer, train_tokenizer
+from loc3r.recipe import Recipe
+from loc3r.train.engine import Group
+
+if TYPE_CHECKING:
+    from loc3r.scenes.shards import PreparedData
+
+
+def build(
+    recipe: Recipe, prepared: PreparedData, init: Path | None, out: Path, group: Group
+) -> tuple[Loc3R, Processor]:
+    """The model and processor that training begins with, the same on every rank.
+
+    Raises:
+        CheckpointError: ``init`` holds a model of another shape.
+    """
+    if init is None:
+        tokenizer = load_tokenizer(_own_tokenizer(recipe, prepared, out, group))
+        class_names = prepared.class_names
+    else:
+        tokenizer = load_tokenizer(init)
+        class_names = _check_shape(Loc3RConfig.load(init), recipe, init).class_names
+    config = Loc3RConfig.from_recipe(recipe, class_names, tokenizer)
+    torch.manual_seed(recipe.seed)
+    model = Loc3R(config)
+    if init is not None:
+        from loc3r.model.checkpoint import load_weights
+
+        load_weights(model, init)
+    return model, Processor(config, tokenizer)
+
+
+def tokenizer_texts(prepared: PreparedData) -> Iterator[str]:
+    """Every text that the model reads or writes, in the data's order."""
+    for name in prepared.class_names:
+        yield f" {name}"
+    for sample in prepared.samples:
+        yield from (text for text in (sample.situation, sample.question, *sample.answers) if text)
+
+
+def _own_tokenizer(recipe: Recipe, prepared: PreparedData, out: Path, group: Group) -> Path:
+    """Rank 0 trains the tokenizer once; a resumed run keeps it."""
+    folder = out / "tokenizer"
+    if group.first and not folder.is_dir():
+        draft = out / ".tokenizer.draft"
+        shutil.rmtree(draft, ignore_errors=True)
+        tokenizer = train_tokenizer(tokenizer_texts(prepared), recipe.model.language.vocabulary)
+        tokenizer.save_pretrained(str(draft))
+        draft.rename(folder)
+    group.barrier()
+    return folder
+
+
+def _check_shape(config: Loc3RConfig, recipe: Recipe, init: Path) -> Loc3RConfig:
+    found = {"data": config.data.model_dump(mode="json"), "model": config.model.model_dump(mode="json")}
+    wanted = {"data": recipe.data.model_dump(mode="json"), "model": recipe.model.model_dump(mode="json")}
+    wrong = [
+        (f"{part}.{name}", found[part].get(name), value)
+        for part, values in wanted.items()
+        for name, value in values.items()
+        if found[part].get(name) != value
+    ]
+    if wrong:
+        raise CheckpointError(
+            f"{init} is a model of another shape",
+            received=", ".join(f"{name}={had}" for name, had, _ in wrong),
+            expected=", ".join(f"{name}={value}" for name, _, value in wrong),
+            fix="use the recipe.yaml of that checkpoint, or train without --init",
+        )
+    return config

@@ -1,0 +1,193 @@
+"""The training loop of one rank: resume, step, log, save, export."""
+
+from __future__ import annotations
+
+import fcntl
+import math
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from loc3r.errors import TrainingError
+from loc3r.train.batches import Prefetcher, StepBatches, TrainingData, check_data
+from loc3r.train.checkpoints import Checkpoint, newest, prune, step_folder
+from loc3r.train.engine import Engine, Group
+from loc3r.train.export import export_model
+from loc3r.train.job import Identity, TrainingJob
+from loc3r.train.lineage import lineage_of
+from loc3r.train.metrics import METRICS_FILE, MetricsLog, StepRecord
+from loc3r.train.progress import TrainingProgress
+from loc3r.train.record import finish_record, open_recorder
+from loc3r.train.sampler import check_division
+from loc3r.train.start import build
+
+if TYPE_CHECKING:
+    from loc3r.scenes.shards import PreparedData
+
+
+class Stopped(TrainingError):
+    """A signal asked for a stop; the checkpoint of the last step is on disk."""
+
+
+class Trainer:
+    """One rank of a training job. ``stopping`` tells whether a signal asked this rank to stop."""
+
+    def __init__(self, job: TrainingJob, prepared: PreparedData, group: Group, stopping: Callable[[], bool]) -> None:
+        recipe = job.recipe
+        check_division(
+            recipe.train.scenes_per_step, ranks=group.ranks, per_micro_batch=recipe.train.scenes_per_micro_batch
+        )
+        check_data(prepared, recipe)
+        self.job, self.recipe, self.group = job, recipe, group
+        self.identity: Identity = job.identity(prepared.data_hash)
+        self._prior = prepared.manifest.get("prior")
+        self._stopping = stopping
+        model, self.processor = build(recipe, prepared, job.init, job.out, group)
+        self.data = TrainingData(prepared, recipe, self.processor, group.rank, group.ranks)
+        self.engine = Engine(model, recipe, group)
+        self.log = MetricsLog(job.out / METRICS_FILE)
+        self.situations = 0
+        """Seen since step 0, over all ranks."""
+
+    def run(self) -> None:
+        """Train to the last step and write the model."""
+        progress = TrainingProgress(self.recipe.train.steps, first=self.group.first)
+        start = self._resume(progress.note)
+        recorder = open_recorder(self.job, self.identity, self.group.ranks, progress.note) if self.group.first else None
+        self.group.barrier()  # no rank trains before MLflow has answered
+        status = "FAILED"
+        try:
+            if recorder:
+                progress.note(f"MLflow run {recorder.run.url}")
+                recorder.start()
+            with progress:
+                self._train(start, progress)
+            self._export()
+            status = "FINISHED"
+        except Stopped:
+            status = "KILLED"
+            raise
+        finally:
+            finish_record(self.job, recorder, status)
+
+    def _resume(self, tell: Callable[[str], None]) -> int:
+        """Steps done; all state is that of after the last one."""
+        found = newest(self.job.checkpoints, tell)
+        self.group.barrier()  # every rank has looked before any of them writes
+        if found is None:
+            if self.group.first:
+                self.log.truncate(0)
+            return 0
+        found.check(self.identity, self.group.ranks)
+        found.check_trainable(self.engine.trainable)
+        self.engine.restore(found.path)
+        self.situations = found.situations
+        if self.group.first:
+            self.log.truncate(found.step)
+        tell(f"resuming after step {found.step} from {found.path}")
+        return found.step
+
+    def _train(self, start: int, progress: TrainingProgress) -> None:
+        train = self.recipe.train
+        with Prefetcher(self.data.load, range(start, train.steps)) as prefetcher:
+            for step in range(start, train.steps):
+                record = self._step(step, prefetcher)
+                if self.group.first:
+                    self.log.append(record)
+                progress.update(record)
+                if record.step % train.checkpoint_every_steps == 0 or record.step == train.steps:
+                    self._save(record.step)
+
+    def _step(self, step: int, prefetcher: Prefetcher[StepBatches]) -> StepRecord:
+        started = time.perf_counter()
+        mine = prefetcher.next()
+        figures = {"questions": mine.questions, "situations": mine.situations, "stopping": self._stopping()}
+        totals = self.group.sum({**mine.counts, **figures})
+        if totals["stopping"]:
+            self._stop_after(step)
+        learning_rate = self.engine.learning_rate
+        terms = self.engine.train_step(mine.batches, totals)
+        self.situations += int(totals["situations"])
+        record = StepRecord(
+            step=step + 1,
+            loss=self.engine.loss(terms),
+            terms=terms,
+            learning_rate=learning_rate,
+            gradient_norm=self.engine.gradient_norm,
+            questions=int(totals["questions"]),
+            time_s=time.time(),
+            duration_s=time.perf_counter() - started,
+            data_wait_s=prefetcher.waited_s,
+        )
+        _check_finite(record)
+        return record
+
+    def _stop_after(self, steps: int) -> None:
+        """Save what was trained so far and say so.
+
+        Raises:
+            Stopped: always.
+        """
+        if steps and not Checkpoint.read(step_folder(self.job.checkpoints, steps)):
+            self._save(steps)
+        raise Stopped(f"stopped by a signal after step {steps}", fix="the same command goes on from there")
+
+    def _save(self, step: int) -> None:
+        """Write the checkpoint of every rank, then declare it whole, then remove old ones."""
+        path = step_folder(self.job.checkpoints, step)
+        if self.group.first:
+            shutil.rmtree(path, ignore_errors=True)  # what a killed run left of it
+        self.group.barrier()
+        self.engine.save(path)
+        self.group.barrier()
+        if self.group.first:
+            trainable = self.engine.trainable
+            Checkpoint(path, step, self.identity, self.group.ranks, trainable, self.situations).write()
+            prune(self.job.checkpoints, self.recipe.train.keep_checkpoints)
+
+    def _export(self) -> None:
+        """Rank 0 writes ``out/model`` and the curve as CSV."""
+        with self.engine.gathered():
+            if self.group.first:
+                lineage = lineage_of(
+                    recipe=self.recipe, identity=self.identity, data=self.job.data, init=self.job.init,
+                    prior=self._prior, situations=self.situations, ranks=self.group.ranks,
+                )  # fmt: skip
+                self.log.write_table(self.job.out / "metrics.csv")
+                export_model(
+                    self.job.model, model=self.engine.model, tokenizer=self.processor.tokenizer, recipe=self.recipe,
+                    lineage=lineage, loss=self.log.read()[-1].loss,
+                )  # fmt: skip
+        self.group.barrier()
+
+
+@contextmanager
+def locked(out: Path, first: bool) -> Iterator[None]:
+    """Hold the run's folder for this training; the lock ends with the process, however it ends.
+
+    Raises:
+        TrainingError: another training writes there now.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / ".lock").open("w") as file:
+        if first:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise TrainingError(
+                    "another training is running in this folder", received=out, fix="wait for it, or give another --out"
+                ) from error
+        yield
+
+
+def _check_finite(record: StepRecord) -> None:
+    values = {"loss": record.loss, **record.terms, "gradient_norm": record.gradient_norm}
+    wrong = [f"{name}={value}" for name, value in values.items() if not math.isfinite(value)]
+    if wrong:
+        raise TrainingError(
+            f"step {record.step} is not finite", received=", ".join(wrong), expected="finite losses",
+            fix="lower optimiser.learning_rate or look at the data; the last checkpoint is from before",
+        )  # fmt: skip

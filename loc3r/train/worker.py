@@ -1,0 +1,107 @@
+"""One rank: ``torchrun --nproc-per-node 2 -m loc3r.train.worker --recipe … --data … --out …``.
+
+``loc3r train`` starts it this way on one machine; on a cluster torchrun is started by its own environment (PET_*).
+A rank that fails leaves ``out/errors/rank_K.json`` and exits with 1; a signal saves a checkpoint and exits with 143.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+import time
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any
+
+import click
+
+from loc3r.errors import Loc3RError
+from loc3r.files import write_json
+from loc3r.train.job import TrainingJob, job_options, load_job
+
+STOPPED_EXIT = 128 + signal.SIGTERM
+PR_SET_PDEATHSIG = 1
+
+
+class StopSignal:
+    """Remembers that a signal came, for the loop to stop between two steps; the second one kills."""
+
+    def __init__(self) -> None:
+        self.came = False
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._remember)
+
+    def __call__(self) -> bool:
+        """Whether to stop."""
+        return self.came
+
+    def _remember(self, number: int, _frame: object) -> None:
+        self.came = True
+        signal.signal(number, signal.SIG_DFL)
+
+
+@click.command()
+@job_options
+def main(**arguments: Any) -> None:
+    """Run one rank of a training; torchrun calls it."""
+    stop = StopSignal()
+    _die_with_parent()
+    _be_quiet()
+    rank = int(os.environ.get("RANK", 0))
+    errors = Path(arguments["out"]) / "errors"
+    (errors / f"rank_{rank}.json").unlink(missing_ok=True)
+    try:
+        _train(load_job(**arguments), stop)
+    except BaseException as error:
+        _leave_error(error, rank, errors)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Without Python's clean-up, which would wait for collectives that will never end.
+        os._exit(STOPPED_EXIT if stop.came else 1)
+
+
+def _train(job: TrainingJob, stop: StopSignal) -> None:
+    from loc3r.scenes.shards import PreparedData
+    from loc3r.train.engine import Group
+    from loc3r.train.trainer import Trainer, locked
+
+    with locked(job.out, first=os.environ.get("RANK") == "0"):
+        group = Group.join(job.device)
+        Trainer(job, PreparedData(job.data), group, stop).run()
+        group.leave()
+
+
+def _leave_error(error: BaseException, rank: int, folder: Path) -> None:
+    """Write what happened for ``loc3r train``, and for torchrun's own report."""
+    from torch.distributed.elastic.multiprocessing.errors import get_error_handler
+
+    trace = "".join(traceback.format_exception(error))
+    known = isinstance(error, Loc3RError)
+    message = str(error) if known else f"{type(error).__name__}: {error}"
+    write_json(
+        folder / f"rank_{rank}.json",
+        {"rank": rank, "time_s": time.time(), "known": known, "message": message, "traceback": trace},
+    )
+    get_error_handler().record_exception(error)
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this rank when torchrun is killed: it must not go on writing alone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _be_quiet() -> None:
+    """Keep the libraries' chatter out of the progress; warnings stay."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", category=FutureWarning, module="torch.distributed")  # DeepSpeed's calls
+
+
+if __name__ == "__main__":
+    main()
