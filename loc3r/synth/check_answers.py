@@ -75,6 +75,8 @@ def _egocentric_object(witness: Witness, sample: Sample, speaker: Speaker, thing
         if witness.in_the_way(thing) and thing not in under and (np.abs(turned) < 45).any():
             around.append((witness.distance_m(speaker.place_m, thing), thing))
     around = [(d, t) for d, t in around if t.support_id not in [u.object_id for u in under]]
+    if not around:
+        return None
     around.sort(key=lambda pair: pair[0])
     first_m, first = around[0]
     rest = [distance for distance, thing in around[1:] if thing.support_id != first.object_id]

@@ -19,7 +19,11 @@ SECOND_M = 0.5
 
 PLAIN_QUESTIONS: dict[str, tuple[str, ...]] = {
     "colour": ("What color is the {x}?", "What is the color of the {x} in the room?", "Which color is the {x}?"),
-    "counting": ("How many {nouns} are in the room?", "How many {nouns} are there?"),
+    "counting": (
+        "How many {nouns} are in the room?",
+        "How many {nouns} are there?",
+        "How many {nouns} does the room have?",
+    ),
     "next_to": (
         "What is right next to the {x}?",
         "What is the {x} right next to?",

@@ -329,7 +329,7 @@ def _choice(rng: np.random.Generator, options: tuple[str, ...]) -> str:
 
 
 def _center(thing: RoomObject) -> Floats:
-    return np.array(thing.center_m[:2])
+    return np.array(thing.center_m[:2], float)
 
 
 def _under(thing: RoomObject) -> frozenset[int]:
