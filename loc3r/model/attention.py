@@ -57,19 +57,20 @@ def shared_video_attention(
     if packing is None:
         output: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
         return output
-    groups, scale, end = query.shape[1] // key.shape[1], options["scaling"], packing.prefix
-    key, value = repeat_kv(key, groups), repeat_kv(value, groups)
-    video = F.scaled_dot_product_attention(
-        query[:, :, :end], key[:, :, :end], value[:, :, :end], is_causal=True, scale=scale
+    groups, scale = query.shape[1] // key.shape[1], options["scaling"]
+    parts = [packing.prefix, query.shape[2] - packing.prefix]
+    (video_query, query), (video_key, key), (video_value, value) = (
+        states.split(parts, 2) for states in (query, repeat_kv(key, groups), repeat_kv(value, groups))
     )
+    video = F.scaled_dot_product_attention(video_query, video_key, video_value, is_causal=True, scale=scale)
     questions = F.scaled_dot_product_attention(
-        _cut(query[:, :, end:].transpose(1, 2), packing.chunk).flatten(0, 1).transpose(1, 2),
-        _with_video(key, packing),
-        _with_video(value, packing),
+        _cut(query.transpose(1, 2), packing.chunk).flatten(0, 1).transpose(1, 2),
+        _with_video(video_key, key, packing.chunk),
+        _with_video(video_value, value, packing.chunk),
         attn_mask=packing.mask,
         scale=scale,
     )
-    after = questions.transpose(1, 2).unflatten(0, (len(query), -1)).flatten(1, 2)[:, : query.shape[2] - end]
+    after = questions.transpose(1, 2).unflatten(0, (len(query), -1)).flatten(1, 2)[:, : parts[1]]
     return torch.cat([video.transpose(1, 2), after], 1), None
 
 
@@ -80,11 +81,11 @@ def register() -> None:
     AttentionInterface.register(NAME, shared_video_attention)
 
 
-def _with_video(states: Tensor, packing: Packing) -> Tensor:
-    """Keys or values (B, H, N, D) as each chunk sees them: (B·C, H, prefix + 2 chunk, D)."""
-    here = _cut(states[:, :, packing.prefix :].transpose(1, 2), packing.chunk)
-    video = states[:, None, :, : packing.prefix].transpose(2, 3).expand(-1, here.shape[1], -1, -1, -1)
-    return torch.cat([video, _before(here, 0), here], 2).flatten(0, 1).transpose(1, 2)
+def _with_video(video: Tensor, states: Tensor, chunk: int) -> Tensor:
+    """Keys or values of the video (B, H, P, D) and behind it, as each chunk sees them: (B·C, H, P + 2 chunk, D)."""
+    here = _cut(states.transpose(1, 2), chunk)
+    shared = video[:, None].transpose(2, 3).expand(-1, here.shape[1], -1, -1, -1)
+    return torch.cat([shared, _before(here, 0), here], 2).flatten(0, 1).transpose(1, 2)
 
 
 def _cut(tokens: Tensor, chunk: int, fill: int = 0) -> Tensor:
