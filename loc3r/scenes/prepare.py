@@ -198,7 +198,9 @@ def _read_shard(path: Path) -> _Shard:
 
 
 def _manifest(split: str, job: Job, shards: list[_Shard], samples: list[PreparedSample]) -> dict[str, Any]:
-    counts = sum((shard.counts for shard in shards), Counter[str]())
+    counts = Counter[str]()
+    for shard in shards:
+        counts.update(shard.counts)
     by_dataset = dict(Counter(sample.dataset for sample in samples))
     recipe = job.data.model_dump(mode="json")
     content = {scene_id: digest for shard in shards for scene_id, digest in shard.digests.items()}

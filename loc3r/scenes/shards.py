@@ -22,7 +22,7 @@ from loc3r.errors import DataError, UnknownSceneError
 from loc3r.files import atomic_path, read_json
 
 FRAME_QUALITY = 95
-XY = pa.list_(pa.float64(), 2)
+XY = pa.list_(pa.float64())  # of two; Parquet can't read back fixed-size lists that may be null
 
 OBJECTS = pa.list_(
     pa.struct(

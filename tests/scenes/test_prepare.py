@@ -84,6 +84,11 @@ def write_annotations(root):
     folder.mkdir(parents=True)
     (folder / "v1_balanced_questions_train_scannetv2.json").write_text(json.dumps({"questions": questions}))
     (folder / "v1_balanced_sqa_annotations_train_scannetv2.json").write_text(json.dumps({"annotations": annotations}))
+    scanqa = {"scene_id": SCENES[0], "question_id": "q1", "question": "What colour?", "answers": ["red", "brown"]}
+    (root / "annotations" / "scanqa").mkdir()
+    (root / "annotations" / "scanqa" / "ScanQA_v1.0_train.json").write_text(
+        json.dumps([scanqa | {"object_ids": [7], "object_names": ["table"]}])
+    )
     (root / "annotations" / "grounding.jsonl").write_text("".join(json.dumps(line) + "\n" for line in grounding))
 
 
@@ -102,7 +107,7 @@ def test_patches_lie_on_the_walls_and_know_their_class(root, tmp_path):
 def test_samples_objects_and_outline_are_in_the_frame_of_the_first_camera(root, tmp_path):
     data = PreparedData(prepare(root, "train", RECIPE, tmp_path / "out", workers=1))
     for scene_id in SCENES:
-        (sample,), scene = data.samples_of(scene_id), data.scene(scene_id)
+        sample, scene = data.samples_of(scene_id)[0], data.scene(scene_id)
         bev = BevFrame.from_first_pose(box_room(scene_id).poses[0])
         np.testing.assert_allclose(sample.position_m, bev.from_world(STAND_M), atol=1e-5)
         np.testing.assert_allclose(sample.heading_rad, bev.heading_from_world(HEADING_RAD), atol=1e-6)
@@ -113,6 +118,14 @@ def test_samples_objects_and_outline_are_in_the_frame_of_the_first_camera(root, 
         assert getattr(sample, field)[start:end] == "table" and (x, y) == sample.look_at_m
         corners = bev.to_world(scene.room_outline_m)
         np.testing.assert_allclose([corners.min(0), corners.max(0)], [[0, 0], SIZE_M[:2]], atol=1e-5)
+
+
+def test_a_sample_without_a_situation_has_no_pose(root, tmp_path):
+    data = PreparedData(prepare(root, "train", RECIPE, tmp_path / "out", workers=1))
+    sample = next(sample for sample in data.samples if sample.dataset == "scanqa")
+    assert (sample.situation, sample.position_m, sample.heading_rad, sample.look_at_m) == (None,) * 4
+    assert sample.answers == ("red", "brown") and sample.mentions == ()
+    assert [s.dataset for s in data.samples_of(SCENES[0])] == ["sqa3d", "scanqa"]
 
 
 def test_rerun_recomputes_only_what_changed_and_keeps_the_hash(root, tmp_path, monkeypatch):
@@ -165,7 +178,7 @@ def test_a_broken_scene_is_dropped_by_name_and_the_rest_is_kept(root, tmp_path):
         Image.fromarray(np.zeros((36, 48), np.uint16)).save(scenes[2].depth_path(i))
     data = PreparedData(prepare(root, "train", RECIPE, tmp_path / "out", workers=1))
     assert data.scene_ids == SCENES[1:] and "000000.jpg" in data.manifest["dropped"][SCENES[0]]
-    assert data.manifest["counts"]["frames_without_pose"] == 1 and data.manifest["samples_without_scene"] == 1
+    assert data.manifest["counts"]["frames_without_pose"] == 1 and data.manifest["samples_without_scene"] == 2
     assert np.isfinite(data.scene(SCENES[1]).patch_xy_m).all()
     blind = data.scene(SCENES[2])
     assert not blind.patch_valid.any() and np.isnan(blind.patch_xy_m).all()
@@ -203,7 +216,7 @@ def test_oracle_tokens_tell_poses_apart_and_never_reach_serving(root, tmp_path):
 
 def test_prepared_data_travels_to_another_process(root, tmp_path):
     data = pickle.loads(pickle.dumps(PreparedData(prepare(root, "train", RECIPE, tmp_path / "out", workers=1))))
-    assert data.scene(SCENES[2]).scene_id == SCENES[2] and len(data.samples) == 3
+    assert data.scene(SCENES[2]).scene_id == SCENES[2] and len(data.samples) == 4
     with pytest.raises(UnknownSceneError):
         data.scene("room_000009_00")
 
