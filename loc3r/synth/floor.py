@@ -55,13 +55,13 @@ class Floor:
                 free &= ~self.taken_by(thing, radius_m)
         return free
 
-    def cell_at(self, point_m: Sequence[float]) -> tuple[int, int]:
+    def cell_at(self, point_m: Sequence[float] | Floats) -> tuple[int, int]:
         """Row and column of the cell that holds a point of the floor."""
         rows, columns = self.open.shape
-        column, row = (int(np.floor(value / CELL_M)) for value in point_m[:2])
+        column, row = (int(value // CELL_M) for value in point_m[:2])
         return min(max(row, 0), rows - 1), min(max(column, 0), columns - 1)
 
-    def connected(self, free: Cells, point_m: Sequence[float]) -> Cells:
+    def connected(self, free: Cells, point_m: Sequence[float] | Floats) -> Cells:
         """The free cells (rows, columns) that can be walked to from a point; none if it is taken."""
         labels = ndimage.label(free)[0]
         label = labels[self.cell_at(point_m)]

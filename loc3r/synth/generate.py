@@ -185,7 +185,8 @@ def _made(root: Path, todo: Sequence[int], parameters: Parameters, workers: int)
     """Make the rooms and yield as each is done."""
     if workers <= 1:
         for seed in todo:
-            yield make_room(root, seed, parameters)
+            make_room(root, seed, parameters)
+            yield
         return
     # Spawned workers inherit no threads or locks; each computes on one core.
     with _one_thread_each(), ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:

@@ -45,7 +45,8 @@ def furnish(seed: int, split: Split, pack: FurniturePack, variant: int = 0) -> R
         size_m = _size(kind, rng)
         try:
             shell, clear = build_shell(size_m, pack, split, rng)
-            plan = Plan(size_m, shell, clear, pack, split, rng, int(rng.integers(kind.things[0], kind.things[1] + 1)))
+            limit = int(rng.integers(kind.things[0], kind.things[1] + 1))
+            plan = Plan(size_m, shell, clear, pack, split, rng, limit, kind.avoid)
             kind.furnish(plan)
         except Unfit:
             continue
@@ -114,14 +115,15 @@ def _structure(size_m: tuple[float, float, float]) -> list[RoomObject]:
     """Slabs outside the room: floor, ceiling, and the south, east, north and west wall."""
     width, depth, height = size_m
     slab = (depth, width, WALL_M)
-    boxes = [
-        ("floor", (width / 2, depth / 2, -WALL_M / 2), slab, 0.0),
-        ("ceiling", (width / 2, depth / 2, height + WALL_M / 2), slab, 0.0),
+    things = [
+        RoomObject(1, "floor", "structure", (width / 2, depth / 2, -WALL_M / 2), slab, 0.0),
+        RoomObject(2, "ceiling", "structure", (width / 2, depth / 2, height + WALL_M / 2), slab, 0.0),
     ]
-    for wall in walls_of(size_m):
-        x, y = wall.point(wall.length_m / 2, -WALL_M / 2)
-        boxes.append(("wall", (x, y, height / 2), (wall.length_m, WALL_M, height), wall.facing_rad))
-    return [RoomObject(i + 1, name, "structure", *box) for i, (name, *box) in enumerate(boxes)]
+    for number, wall in enumerate(walls_of(size_m), 3):
+        center = (*wall.point(wall.length_m / 2, -WALL_M / 2), height / 2)
+        size = (wall.length_m, WALL_M, height)
+        things.append(RoomObject(number, "wall", "structure", center, size, wall.facing_rad))
+    return things
 
 
 def _open(

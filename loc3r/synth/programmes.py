@@ -10,8 +10,16 @@ from loc3r.synth.room import RoomObject
 
 Programme = Callable[[Plan], None]
 
-KITCHEN_SINKS = ("kitchenSink", "sinkCabinet")
-"""Sinks with a cupboard below; the others belong in bathrooms."""
+KITCHEN_MODELS = frozenset({"blendswap-cc-by/kitchenSink", "blendswap-cc-0/sinkCabinet"})
+BATHROOM_MODELS = frozenset(
+    {"blendswap-cc-0/modernVanity", "blendswap-cc-by/washbasin_jay_hardy", "scopia/small_lavatory", "scopia/bathmat"}
+    | {f"scopia/{name}" for name in ("bathroom1", "bathroom3", "bathroom4", "bathroom_vanity", "double_vanity")}
+)
+CHILDREN_MODELS = frozenset(
+    {"scopia/children_table", "scopia/kids_desk_table", "scopia/kids_wooden_desk", "scopia/kids_desk_chair",
+     "scopia/children_bed", "scopia/kids_shelves", "blendswap-cc-by/juniorBed", "blendswap-cc-by/classSeat"}
+)  # fmt: skip
+"""Models of classes that several kinds of rooms use, but that belong in one of them."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +32,8 @@ class RoomKind:
     things: tuple[int, int]
     share: float
     furnish: Programme
+    avoid: frozenset[str]
+    """Models that belong in other kinds of rooms."""
 
 
 def need(thing: RoomObject | None) -> RoomObject:
@@ -38,14 +48,14 @@ def living_room(plan: Plan) -> None:
     couch = need(plan.against_wall("couch", at="middle", widest_m=plan.size_m[0] * 0.8))
     opposite = plan.wall_opposite(couch)
     stand = plan.against_wall("tv stand", "dresser", walls=[opposite], near_m=opposite.position_m(couch))
-    plan.on(stand, "tv", at="middle") or plan.on_wall("tv", over=stand, bottom=1.1)
+    plan.on(stand, "tv", at="middle") or plan.on_wall("tv", walls=[opposite], near_m=opposite.position_m(couch))
     table = plan.before(couch, "coffee table", (0.32, 0.5), facing=False)
     for _ in range(int(plan.rng.integers(0, 3))):
         plan.facing(table, "armchair") if table else plan.against_wall("armchair")
     if plan.maybe(0.5):
         plan.rug(under=table or couch)
     plan.beside(couch, *plan.pick("floor lamp", "plant", "nightstand", "chest"))
-    plan.on(table, *plan.pick("flowers", "bowl", "book", "vase", "tray", "fish tank"))
+    plan.on(table, *plan.pick("flowers", "bowl", "book", "vase", "tray", "plant"))
     for name in plan.pick("bookshelf", "piano", "fireplace", "cabinet", "shelf", "dresser", "bookshelf", count=3):
         shelf = plan.against_wall(name)
         if plan.maybe(0.6):
@@ -99,8 +109,8 @@ def workplace(plan: Plan) -> RoomObject | None:
     desk = plan.against_wall("desk")
     if desk is None:
         return None
-    if plan.before(desk, str(plan.rng.choice(["office chair", "office chair", "chair"])), (0.04, 0.15), facing=True) is None:
-        raise Unfit
+    seat = "office chair" if plan.maybe(0.7) else "chair"
+    need(plan.before(desk, seat, (0.04, 0.15), facing=True))
     plan.on(desk, "computer", "laptop", at="back")
     plan.on(desk, *plan.pick("desk lamp", "telephone", "book", "printer", "plant", "paper tray"))
     if plan.maybe(0.4):
@@ -120,7 +130,7 @@ def kitchen(plan: Plan) -> None:
     more = plan.against_wall("kitchen cabinet", "washing machine", "freezer", "oven", at="corner")
     table = plan.in_middle("table", widest_m=1.7) or plan.against_wall("table", widest_m=1.3)
     if table:
-        plan.around(table, str(plan.rng.choice(["chair", "chair", "stool"])), int(plan.rng.integers(2, 5)))
+        plan.around(table, "chair", int(plan.rng.integers(2, 5)))
         plan.on(table, *plan.pick("bowl", "flowers", "plate", "cake", "bottle", "jar"))
     tops = [unit for unit in [*units, more] if unit]
     things = ("microwave", "coffee maker", "kettle", "toaster", "blender", "mixer", "bread box", "knife block", "pan")
@@ -178,9 +188,10 @@ def nursery(plan: Plan) -> None:
 
 def hobby_room(plan: Plan) -> None:
     """A place to play and train: a game table or machines, a bench, a cupboard."""
-    big = plan.pick("pool table", "foosball table", "ping pong table", "pinball machine", "treadmill", "exercise bench")
-    need(plan.in_middle(big[0]) or plan.against_wall(*big, "workbench", "piano", at="corner"))
-    for name in plan.pick("exercise bike", "treadmill", "pinball machine", "punching bag", "workbench", "piano", count=2):
+    tables = plan.pick("pool table", "foosball table", "ping pong table")
+    machines = ("pinball machine", "treadmill", "exercise bench", "exercise bike", "punching bag", "workbench", "piano")
+    need(plan.in_middle(tables[0]) or plan.against_wall(*machines, at="corner"))
+    for name in plan.pick(*machines, count=2):
         plan.against_wall(name)
     seat = plan.against_wall("couch", "bench", "armchair", widest_m=2.2)
     table = plan.before(seat, "coffee table", (0.32, 0.5), facing=False) if seat else None
@@ -211,13 +222,13 @@ def wall_things(plan: Plan, *names: str, count: int = 2) -> None:
 
 
 KINDS = (
-    RoomKind("living room", (3.6, 5.2), (4.4, 6.8), (10, 16), 0.2, living_room),
-    RoomKind("bedroom", (3.0, 4.4), (3.6, 5.4), (8, 16), 0.2, bedroom),
-    RoomKind("office", (2.8, 4.6), (3.6, 6.2), (8, 16), 0.15, office),
-    RoomKind("kitchen", (2.7, 4.2), (3.4, 5.6), (9, 16), 0.15, kitchen),
-    RoomKind("bathroom", (2.2, 3.0), (2.6, 3.8), (6, 11), 0.1, bathroom),
-    RoomKind("dining room", (3.3, 4.6), (3.9, 6.0), (8, 16), 0.1, dining_room),
-    RoomKind("child's room", (2.8, 4.0), (3.4, 4.8), (7, 14), 0.06, nursery),
-    RoomKind("hobby room", (3.8, 5.2), (4.4, 6.8), (7, 13), 0.04, hobby_room),
+    RoomKind("living room", (3.6, 5.2), (4.4, 6.8), (10, 16), 0.2, living_room, BATHROOM_MODELS | CHILDREN_MODELS),
+    RoomKind("bedroom", (3.0, 4.4), (3.6, 5.4), (8, 16), 0.2, bedroom, BATHROOM_MODELS),
+    RoomKind("office", (2.8, 4.6), (3.6, 6.2), (8, 16), 0.15, office, BATHROOM_MODELS | CHILDREN_MODELS),
+    RoomKind("kitchen", (2.7, 4.2), (3.4, 5.6), (9, 16), 0.15, kitchen, BATHROOM_MODELS | CHILDREN_MODELS),
+    RoomKind("bathroom", (2.2, 3.0), (2.6, 3.8), (6, 11), 0.1, bathroom, KITCHEN_MODELS),
+    RoomKind("dining room", (3.3, 4.6), (3.9, 6.0), (8, 16), 0.1, dining_room, CHILDREN_MODELS),
+    RoomKind("child's room", (2.8, 4.0), (3.4, 4.8), (7, 14), 0.06, nursery, BATHROOM_MODELS),
+    RoomKind("hobby room", (3.8, 5.2), (4.4, 6.8), (7, 13), 0.04, hobby_room, CHILDREN_MODELS),
 )
 """The kinds of rooms; their shares add up to 1."""

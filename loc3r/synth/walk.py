@@ -70,7 +70,7 @@ def walk(room: Room, frames: int, rng: np.random.Generator) -> Walk:
 def _route(room: Room, floor: Floor, free: Cells, frames: int, rng: np.random.Generator) -> Floats:
     """Places (T, 2) a step apart, from the door past places that are far from each other."""
     doors = [thing for thing in room.objects if thing.name == "door"]
-    start = floor.cell_at(doorstep(doors[int(rng.integers(len(doors)))]).tolist())
+    start = floor.cell_at(doorstep(doors[int(rng.integers(len(doors)))]))
     cells = np.argwhere(free)
     graph, number = _graph(free)
     stops = [int(number[start])]
@@ -148,7 +148,7 @@ def _smooth(points: Floats, floor: Floor, free: Cells, frames: int, rng: np.rand
 def _eye_heights(frames: int, rng: np.random.Generator) -> Floats:
     """A person's eye height with a little sway, (T,)."""
     sway = ndimage.gaussian_filter1d(rng.normal(0, 0.03, frames), 1.0)
-    return np.clip(rng.uniform(EYE_M[0] + 0.03, EYE_M[1] - 0.03) + sway, *EYE_M)
+    return np.asarray(np.clip(rng.uniform(EYE_M[0] + 0.03, EYE_M[1] - 0.03) + sway, *EYE_M))
 
 
 # --- where to look
