@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -240,3 +241,17 @@ def test_the_verb_prepares_and_names_what_it_dropped(root, tmp_path):
     result = CliRunner().invoke(prepare_verb, [str(a) for a in arguments])
     assert result.exit_code == 0 and "2 scenes, 2 samples" in result.output and f"dropped {SCENES[0]}" in result.output
     assert PreparedData(tmp_path / "out").manifest["recipe"]["frames"] == 2
+
+
+CLIPS = Path(__file__).parents[3] / "shared" / "data" / "video"
+
+
+@pytest.mark.skipif(not CLIPS.is_dir(), reason="the posed clips of ../shared/data are not here")
+def test_real_posed_clips_give_a_plausible_map(tmp_path):
+    data = PreparedData(prepare(CLIPS, "val", RECIPE, tmp_path / "out", workers=1))
+    assert len(data.scene_ids) == 2 and data.samples == []
+    for scene_id in data.scene_ids:
+        scene = data.scene(scene_id)
+        assert scene.patch_valid.mean() > 0.9
+        assert (scene.patch_xy_m[0, ..., 1] > 0.3).all()  # what the first camera sees lies ahead of it
+        assert np.abs(scene.patch_xy_m[scene.patch_valid]).max() < 6
