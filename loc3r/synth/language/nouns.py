@@ -15,7 +15,7 @@ FRONTED_SEATS = SEATS - {"stool", "bench", "beanbag"}
 BEDS = frozenset(("bed", "mattress"))
 """What people lie on."""
 
-SURFACES = frozenset(("table", "desk", "coffee table", "workbench", "dressing table", "piano", "keyboard piano"))
+SURFACES = frozenset(("table", "desk", "workbench", "dressing table", "piano", "keyboard piano"))
 """What people sit at."""
 
 LANDMARKS = frozenset(

@@ -117,7 +117,7 @@ def sit(stage: Stage, rng: np.random.Generator) -> Placement | None:
 
 def sit_at(stage: Stage, rng: np.random.Generator) -> Placement | None:
     """On the only chair at a table, looking along the chair's front at the table."""
-    seat = _pick(rng, [t for t in stage.view.seen if t.name in FRONTED_SEATS])
+    seat = _pick(rng, [t for t in stage.view.seen if t.name in FRONTED_SEATS - {"couch", "toilet"}])
     table = _pick(rng, [t for t in stage.view.seen if t.name in SURFACES and t.object_id in stage.plain])
     if seat is None or table is None or stage.view.gap_m(seat, table) > AT_TABLE_M:
         return None
