@@ -1,1 +1,1 @@
-"""Scores with baselines and intervals, reports and bird's-eye pictures."""
+"""Scores with intervals beside trivial baselines, calibration, pictures and reports."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from loc3r.errors import RegistryError
 from loc3r.files import write_json, write_text
@@ -19,16 +19,24 @@ ROLLED_BACK = "loc3r.champion.rolled_back"
 NOBODY = "none"
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What the comparison says; see ``loc3r.evaluate.verdict``."""
+class Verdict(Protocol):
+    """What a comparison says: ``loc3r.evaluate.verdict`` makes it, so that this package need not know metrics."""
 
-    better: bool
-    reason: str
-    against: str
-    """What it was compared with: ``champion loc3r/3`` or ``trivial baselines``."""
-    evidence: Mapping[str, Any]
-    """Plain values: the primary difference with its interval, each component, the data, the seeds."""
+    @property
+    def better(self) -> bool:
+        """Whether the alias should move."""
+
+    @property
+    def reason(self) -> str:
+        """Why, in a sentence."""
+
+    @property
+    def against(self) -> str:
+        """What the model was compared with."""
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        """Plain values behind the reason."""
 
 
 @dataclass(frozen=True)
@@ -62,18 +70,28 @@ class Decision:
         )
 
 
-def settle(registry: Registry, version: ModelVersion, verdict: Verdict, run: TrackedRun | None) -> Decision:
-    """Move the alias if the verdict says so, and store the decision with the version and with its run."""
+def settle(
+    registry: Registry, version: ModelVersion, verdict: Verdict, run: TrackedRun | None, *, again: bool = False
+) -> Decision:
+    """Move the alias if the verdict says so, and store the decision with the version and with its run.
+
+    A version that was rolled back stays out, whatever its scores, unless ``again``: people took it out for a reason.
+    """
     champion = registry.champion()
-    if verdict.better:
+    banned = registry.get(version.number).tags.get(ROLLED_BACK) if not again else None
+    promoted = verdict.better and not banned
+    reason = verdict.reason
+    if verdict.better and banned:
+        reason = f"Rolled back on {banned}, so it stays out (loc3r gate --again reconsiders). {reason}"
+    if promoted:
         registry.tag(version, {"champion.previous": champion.number if champion else NOBODY, "champion.since": _now()})
         registry.point(CHAMPION, version)
         champion = version
     decision = Decision(
-        promoted=verdict.better,
+        promoted=promoted,
         version=str(version.number),
         champion=str(champion.number) if champion else None,
-        reason=verdict.reason,
+        reason=reason,
         against=verdict.against,
         evidence=verdict.evidence,
     )

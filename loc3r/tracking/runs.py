@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from loc3r.errors import ServiceError
 from loc3r.services.mlflow import answers
-from loc3r.tracking.lineage import PREFIX, tags_of
+from loc3r.tracking.lineage import PREFIX, model_hash, read_lineage, tags_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -89,6 +89,10 @@ class TrackedRun:
 
         self.client.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in tags_of(values).items()])
 
+    def tags(self) -> dict[str, str]:
+        """The run's tags, as the server has them now."""
+        return dict(self.client.get_run(self.run_id).data.tags)
+
     def log_artifacts(self, path: Path, folder: str | None = None) -> None:
         """Upload a file, or all of a folder, under ``folder``."""
         upload = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
@@ -143,18 +147,27 @@ def open_run(
     return TrackedRun(uri, created.info.run_id, experiment_id, client)
 
 
-def find_run(uri: str, run_id: str | None) -> TrackedRun | None:
-    """The run of that id, or None if this server does not know it."""
-    from mlflow.exceptions import MlflowException
-
+def find_run(uri: str, experiment: str, tags: Mapping[str, Any]) -> TrackedRun | None:
+    """The newest run of an experiment that carries all of ``tags`` (given without prefix), or None."""
     client = connect(uri)
-    try:
-        info = client.get_run(run_id).info if run_id else None
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            raise
-        return None
-    return TrackedRun(uri, info.run_id, info.experiment_id, client) if info else None
+    experiment_id = _experiment(client, experiment)
+    wanted = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags_of(tags).items())
+    found = client.search_runs([experiment_id], wanted, max_results=1, order_by=["attributes.start_time DESC"])
+    return TrackedRun(uri, found[0].info.run_id, experiment_id, client) if found else None
+
+
+def run_of_model(uri: str, experiment: str, checkpoint: Path) -> TrackedRun:
+    """The run that trained a checkpoint, or one of its own for a model that was trained elsewhere."""
+    lineage = read_lineage(checkpoint)
+    made_by = {"kind": "train", **{key: lineage.get(key) for key in ("recipe_hash", "data_hash", "init")}}
+    found = find_run(uri, experiment, made_by) if lineage else None
+    if found:
+        return found
+    digest = model_hash(checkpoint)
+    tags = {**lineage, "kind": "imported", "model_hash": digest}
+    run = open_run(uri, experiment, name=f"imported {lineage.get('name', digest)}", key=f"model:{digest}", tags=tags)
+    run.finish()
+    return run
 
 
 def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

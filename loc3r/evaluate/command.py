@@ -1,0 +1,99 @@
+"""``loc3r evaluate``: score a model beside its baselines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from loc3r.evaluate.evaluation import Evaluated
+    from loc3r.tracking.runs import TrackedRun
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+
+
+@click.command()
+@click.option("--model", required=True, help="Checkpoint folder, models:/loc3r@champion or models:/loc3r/3.")
+@click.option("--data", "data_folder", type=FOLDER, required=True, help="Prepared test split.")
+@click.option("--train-data", "training_folder", type=FOLDER, required=True, help="Prepared training split.")
+@click.option("--out", type=FOLDER, required=True, help="Where predictions, scores and reports go.")
+@click.option("--limit-scenes", type=click.IntRange(min=1), help="Only the first scenes.")
+@click.option("--label", help="Headline of the scores; by default told from the data.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("--tracking-uri", help="MLflow server, or 'none'. Default: the embedded one, or LOC3R_TRACKING_URI.")
+def evaluate(
+    model: str,
+    data_folder: Path,
+    training_folder: Path,
+    out: Path,
+    limit_scenes: int | None,
+    label: str | None,
+    device: str,
+    tracking_uri: str | None,
+) -> None:
+    """Score a model beside trivial baselines; write predictions, scores, a report and bird's-eye pictures.
+
+    The training split is what the baselines are fitted on. Killed, it goes on where it stopped; finished, it only
+    shows its table again.
+
+    \b
+    Example:
+      loc3r evaluate --model checkpoints/rooms-tiny --data data/prepared/test \\
+        --train-data data/prepared/train --out runs/evaluation
+    """
+    from rich.console import Console
+
+    from loc3r.evaluate.evaluation import evaluate_model
+    from loc3r.evaluate.report import terminal_table
+    from loc3r.scenes.shards import PreparedData
+    from loc3r.services.embedded import located
+    from loc3r.settings import load_settings
+    from loc3r.tracking.registry import fetch_model
+    from loc3r.tracking.runs import run_of_model
+
+    settings = located(load_settings())
+    checkpoint = fetch_model(model, settings)
+    uri = tracking_uri or settings.tracking_uri
+    run = None if uri == "none" else run_of_model(uri, settings.experiment, checkpoint)
+    done = evaluate_model(
+        checkpoint,
+        PreparedData(data_folder),
+        PreparedData(training_folder),
+        out,
+        limit_scenes=limit_scenes,
+        label=label,
+        device=device,
+        console=Console(stderr=True),
+    )
+    confidence = done.record["bootstrap"]["confidence"]
+    Console().print(terminal_table(done.scores, str(done.record["label"]), confidence))
+    if done.was_done:
+        click.echo(f"{out} held this very evaluation already: nothing was run")
+    click.echo(f"report {out / 'report.html'}   maps {out / 'birds_eye.png'}   scores {out / 'scores.json'}")
+    if run:
+        _record(run, done)
+        click.echo(f"recorded in {run.url}")
+
+
+def _record(run: TrackedRun, done: Evaluated) -> None:
+    """Put scores and artifacts into the run, once."""
+    from loc3r.files import hash_file
+
+    protocol = done.record["evaluation"]["protocol"]
+    digest = hash_file(done.folder / "scores.json")
+    if run.tags().get(f"loc3r.evaluation.{protocol}") == digest:
+        return
+    run.log_metrics(
+        {
+            f"test/{name}{suffix}": value
+            for name, score in done.scores.items()
+            for suffix, value in (("", score.value), (".low", score.low), (".high", score.high))
+            if value == value  # MLflow's database has no NaN
+        }
+    )
+    for name in ("scores.json", "predictions.jsonl", "report.md", "report.html", "birds_eye.png"):
+        if (done.folder / name).is_file():
+            run.log_artifacts(done.folder / name, f"evaluation/{protocol}")
+    run.tag({f"evaluation.{protocol}": digest, "data.test": done.record["data"]["hash"]})

@@ -1,0 +1,192 @@
+"""A whole evaluation: predictions, baselines, scores and reports of one model on one prepared test split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from loc3r.errors import DataError
+from loc3r.evaluate.baselines import TrivialGuesses, room_centre
+from loc3r.evaluate.intervals import Bootstrap
+from loc3r.evaluate.pictures import MapPicture, save_sheet
+from loc3r.evaluate.predictions import JsonLines, Prediction, poses, read_layout_errors, read_predictions
+from loc3r.evaluate.report import write_reports
+from loc3r.evaluate.run import Evaluation, begin, predict
+from loc3r.evaluate.scores import T0, Score, score_all, trivial_model
+from loc3r.files import read_json, write_json
+from loc3r.recipe import EvaluateRecipe, load_recipe
+from loc3r.tracking.lineage import model_hash, read_lineage
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from loc3r.scenes.shards import PreparedData
+
+SCORES_FILE = "scores.json"
+TRIVIAL_FILE = "trivial.jsonl"
+"""Predictions of the best trivial guesses: what the first champion has to beat."""
+MAPS = 6
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A finished evaluation folder."""
+
+    folder: Path
+    record: Mapping[str, Any]
+    """What ``scores.json`` holds."""
+    was_done: bool
+    """Whether it was finished before this call."""
+
+    @property
+    def scores(self) -> dict[str, Score]:
+        """The metrics by name."""
+        return {name: Score(**values) for name, values in self.record["metrics"].items()}
+
+
+def evaluate_model(
+    model: Path,
+    data: PreparedData,
+    training: PreparedData,
+    folder: Path,
+    *,
+    limit_scenes: int | None = None,
+    label: str | None = None,
+    device: str = "cpu",
+    console: Console | None = None,
+) -> Evaluated:
+    """Evaluate a checkpoint; what is done already is not done again.
+
+    Args:
+        model: checkpoint folder.
+        data: the held-out split.
+        training: what the baselines are fitted on.
+        folder: where everything is written.
+        limit_scenes: only the first scenes.
+        label: headline of the scores; by default what ``label_of`` says of the data.
+
+    Raises:
+        DataError: the two splits share scenes.
+    """
+    _refuse_overlap(data, training)
+    recipe = evaluate_recipe(model)
+    bootstrap = Bootstrap(recipe.bootstrap_samples, recipe.confidence)
+    evaluation = identify(model, data, limit_scenes)
+    head = _head(model, evaluation, data, training, bootstrap, label or label_of(data))
+    scores_path = folder / SCORES_FILE
+    if scores_path.is_file() and (folder / "predictions.jsonl").is_file():
+        record = read_json(scores_path)
+        if all(record.get(key) == value for key, value in head.items()):
+            return Evaluated(folder, record, was_done=True)
+    predictions = predictions_of(model, data, folder, evaluation, device=device, console=console)
+    record = {**head, **_measure(predictions, data, training, folder, bootstrap)}
+    write_json(scores_path, record)
+    finished = Evaluated(folder, read_json(scores_path), was_done=False)
+    draw_maps(folder / "birds_eye.png", data, predictions, seed=bootstrap.seed)
+    write_reports(folder, finished.record, finished.scores, folder / "birds_eye.png")
+    return finished
+
+
+def predictions_of(
+    model: Path,
+    data: PreparedData,
+    folder: Path,
+    evaluation: Evaluation,
+    *,
+    device: str = "cpu",
+    console: Console | None = None,
+) -> list[Prediction]:
+    """A model's predictions, made where they are missing."""
+    from loc3r.model.inference import Localiser
+
+    if begin(folder, evaluation) and console:
+        console.print(f"{folder} held the evaluation of another model or other data; starting over")
+    predict(Localiser.load(model, device), data, folder, evaluation, console)
+    return read_predictions(folder)
+
+
+def identify(model: Path, data: PreparedData, limit_scenes: int | None) -> Evaluation:
+    """What decides the predictions of a checkpoint on prepared data."""
+    return Evaluation(model_hash(model), data.data_hash, limit_scenes, evaluate_recipe(model).max_new_tokens)
+
+
+def evaluate_recipe(model: Path) -> EvaluateRecipe:
+    """The evaluation section of a checkpoint's recipe; the defaults without one."""
+    path = model / "recipe.yaml"
+    return load_recipe(path).evaluate if path.is_file() else EvaluateRecipe()
+
+
+def label_of(data: PreparedData) -> str:
+    """What may be claimed: our generator's rooms (``room_…``) are T0, and never another data set's result."""
+    split = data.manifest["split"]
+    if not all(scene_id.startswith("room_") for scene_id in data.scene_ids):
+        return f"{split} split, own preparation"
+    return T0 if split == "test" else f"synthetic rooms, {split} split"
+
+
+def draw_maps(path: Path, data: PreparedData, predictions: Sequence[Prediction], seed: int) -> None:
+    """A sheet of maps: one situation of each of the first scenes, drawn by ``seed`` and not by score."""
+    rng = np.random.default_rng(seed)
+    by_scene: dict[str, list[Prediction]] = {}
+    for prediction in poses(predictions):
+        by_scene.setdefault(prediction.scene_id, []).append(prediction)
+    chosen = [some[rng.integers(len(some))] for some in list(by_scene.values())[:MAPS]]
+    if chosen:
+        save_sheet(path, [MapPicture.of(data.scene(p.scene_id), p) for p in chosen])
+
+
+def _measure(
+    predictions: list[Prediction], data: PreparedData, training: PreparedData, folder: Path, bootstrap: Bootstrap
+) -> dict[str, Any]:
+    scene_ids = sorted({p.scene_id for p in predictions})
+    centres = {scene_id: room_centre(data.scene(scene_id)) for scene_id in scene_ids}
+    samples = {(s.dataset, s.sample_id): s for scene_id in scene_ids for s in data.samples_of(scene_id)}
+    asked = [samples[p.dataset, p.sample_id] for p in predictions]
+    guesses = TrivialGuesses.fit(training.samples).predict(asked, centres)
+    (folder / TRIVIAL_FILE).unlink(missing_ok=True)
+    JsonLines(folder / TRIVIAL_FILE).append(trivial_model(guesses))
+    scores = score_all(predictions, read_layout_errors(folder), guesses, bootstrap)
+    return {
+        "metrics": {name: score.to_json() for name, score in scores.items()},
+        "data": {
+            "hash": data.data_hash,
+            "split": data.manifest["split"],
+            "scenes": len(scene_ids),
+            "situations": len(poses(predictions)),
+            "questions": len(predictions),
+        },
+        "empty_answers": sum(not p.text.strip() for p in predictions),
+    }
+
+
+def _head(
+    model: Path,
+    evaluation: Evaluation,
+    data: PreparedData,
+    training: PreparedData,
+    bootstrap: Bootstrap,
+    label: str,
+) -> dict[str, Any]:
+    """The part of ``scores.json`` that says what was measured how; two equal heads have equal metrics."""
+    lineage = read_lineage(model)
+    known = ("name", "recipe_hash", "data_hash", "code_commit", "seed", "parent")
+    return {
+        "label": label,
+        "model": {"hash": evaluation.model_hash, **{key: lineage[key] for key in known if key in lineage}},
+        "evaluation": {**asdict(evaluation), "protocol": evaluation.protocol},
+        "bootstrap": {**asdict(bootstrap), "over": "scenes"},
+        "baselines_fitted_on": training.data_hash,
+    }
+
+
+def _refuse_overlap(data: PreparedData, training: PreparedData) -> None:
+    shared = sorted(set(data.scene_ids) & set(training.scene_ids))
+    if shared and data.data_hash != training.data_hash:
+        raise DataError(
+            "the test split holds scenes of the training split", received=f"{len(shared)} (first: {shared[0]})",
+            expected="none", fix="make the splits from different seeds",
+        )  # fmt: skip

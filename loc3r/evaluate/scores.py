@@ -1,0 +1,103 @@
+"""``scores.json``: every metric with its interval, its baselines, its scorer, and what it was measured on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from loc3r.evaluate import metrics
+from loc3r.evaluate.baselines import FREQUENT, HEADING, TEXT_ONLY, baselines_of
+from loc3r.evaluate.calibration import expected_share, inside
+from loc3r.evaluate.intervals import Bootstrap, Interval, mean_interval, mean_of_means
+from loc3r.evaluate.metrics import Metric, answer_matches, form_metrics, layout_errors_m, metrics_for, primary_parts
+from loc3r.evaluate.predictions import LayoutError, Prediction, poses
+
+TRIVIAL = "best trivial guesses"
+T0 = "T0: unseen synthetic rooms"
+"""Scores on synthetic rooms carry this label: they are never ScanNet or SQA3D results."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one model, ready for tables and JSON."""
+
+    title: str
+    unit: str
+    scorer: str
+    value: float
+    low: float
+    high: float
+    n: int
+    scenes: int
+    baselines: Mapping[str, float]
+    higher_is_better: bool = True
+    expected: float | None = None
+    """Calibration only: the share that a true uncertainty would give."""
+
+    @classmethod
+    def of(cls, interval: Interval, **description: Any) -> Score:
+        """A score from its interval."""
+        return cls(**asdict(interval), **description)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; numbers rounded to what the sample can say, None where there is no expectation."""
+        values = {key: value for key, value in asdict(self).items() if value is not None}
+        rounded = {key: round(values[key], 5) for key in ("value", "low", "high")}
+        return {**values, **rounded, "baselines": {name: round(v, 5) for name, v in self.baselines.items()}}
+
+
+def score_all(
+    predictions: Sequence[Prediction],
+    layouts: Sequence[LayoutError],
+    guesses: Mapping[str, Sequence[Prediction]],
+    bootstrap: Bootstrap,
+) -> dict[str, Score]:
+    """Every metric by name; ``guesses`` are the baselines' predictions of the same samples."""
+    scores: dict[str, Score] = {}
+    if poses(predictions):
+        scores["primary"] = Score.of(
+            mean_of_means(primary_parts(predictions), bootstrap),
+            title="Primary: mean of Acc@1.0 m, Acc@30° and exact match",
+            unit="share",
+            scorer="loc3r-primary",
+            baselines={TRIVIAL: mean_of_means(primary_parts(trivial_model(guesses)), bootstrap).value},
+        )
+    for metric in metrics_for(predictions) + form_metrics(predictions):
+        scores[metric.name] = _score(metric, predictions, guesses, bootstrap)
+    if layouts:
+        scores["layout_error_m"] = Score.of(
+            mean_interval(layout_errors_m(layouts), bootstrap),
+            title="Layout error", unit="m", scorer=metrics.LAYOUT_SCORER, baselines={}, higher_is_better=False,
+        )  # fmt: skip
+    for sigmas in (1, 2):
+        observed = inside(predictions, sigmas)
+        if len(observed.values):
+            scores[f"inside_{sigmas}_sigma"] = Score.of(
+                mean_interval(observed, bootstrap),
+                title=f"True place inside {sigmas} sigma", unit="share", scorer=metrics.CALIBRATION_SCORER,
+                baselines={}, expected=round(expected_share(sigmas), 4),
+            )  # fmt: skip
+    return scores
+
+
+def trivial_model(guesses: Mapping[str, Sequence[Prediction]]) -> list[Prediction]:
+    """One trivial "model" out of the best baseline for each part: place, heading and answer."""
+    texts = max((guesses[FREQUENT], guesses[TEXT_ONLY]), key=lambda some: answer_matches(some).mean)
+    return [replace(place, text=text.text) for place, text in zip(guesses[HEADING], texts, strict=True)]
+
+
+def _score(
+    metric: Metric,
+    predictions: Sequence[Prediction],
+    guesses: Mapping[str, Sequence[Prediction]],
+    bootstrap: Bootstrap,
+) -> Score:
+    return Score.of(
+        metric.score(predictions, bootstrap),
+        title=metric.title,
+        unit=metric.unit,
+        scorer=metric.scorer,
+        higher_is_better=metric.higher_is_better,
+        baselines={name: metric.value(guesses[name]) for name in baselines_of(metric.name) if name in guesses},
+    )
