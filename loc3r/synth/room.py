@@ -54,7 +54,7 @@ class RoomObject:
         """Points (..., 2) seen from the box: first along the front, then to its left."""
         offset = np.asarray(points_m, float) - np.array(self.center_m[:2])
         left = np.array([-self.front[1], self.front[0]])
-        return np.stack([offset @ self.front, offset @ left], -1)
+        return np.asarray(np.stack([offset @ self.front, offset @ left], -1))
 
     def distance_xy_m(self, points_m: Floats) -> Floats:
         """Distance on the floor plane from points (..., 2) to the footprint; 0 inside."""
