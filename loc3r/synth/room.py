@@ -48,13 +48,13 @@ class RoomObject:
         forward = self.front * self.size_m[1] / 2
         left = np.array([-self.front[1], self.front[0]]) * self.size_m[0] / 2
         corners = np.stack([forward - left, forward + left, -forward + left, -forward - left])
-        return corners + np.array(self.center_m[:2])
+        return np.asarray(corners + np.array(self.center_m[:2]))
 
     def local_xy(self, points_m: Floats) -> Floats:
         """Points (..., 2) seen from the box: first along the front, then to its left."""
         offset = np.asarray(points_m, float) - np.array(self.center_m[:2])
         left = np.array([-self.front[1], self.front[0]])
-        return np.asarray(np.stack([offset @ self.front, offset @ left], -1))
+        return np.stack([offset @ self.front, offset @ left], -1)
 
     def distance_xy_m(self, points_m: Floats) -> Floats:
         """Distance on the floor plane from points (..., 2) to the footprint; 0 inside."""
