@@ -149,3 +149,12 @@ def test_bins_have_half_bin_offset_centres():
 def test_gaussian_sigma_is_in_metres():
     place = Gaussian(torch.zeros(2), torch.tensor([math.log(4.0), 0.0]))
     assert np.allclose(place.sigma_m, [2, 1])
+
+
+def test_gradient_checkpointing_changes_nothing(make_model, processor, pack, videos):
+    batch = processor.collate([pack(scene, samples) for scene, samples in videos])
+    plain, saving = make_model().train(), make_model().train()
+    saving.vlm.gradient_checkpointing_enable({"use_reentrant": False})
+    expected, got = (gradients(m, joint_loss(m(batch), batch, processor.config).total()) for m in (plain, saving))
+    assert expected.keys() == got.keys()
+    assert all(torch.allclose(got[name], expected[name], atol=1e-5) for name in expected)
