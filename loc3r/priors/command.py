@@ -16,7 +16,7 @@ def prior() -> None:
 @prior.command()
 @click.option("--rooms", type=click.Path(path_type=Path, exists=True), required=True, help="Scene root of loc3r synth.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for weights and card.")
-@click.option("--steps", default=3000, show_default=True)
+@click.option("--steps", default=1500, show_default=True)
 @click.option("--seed", default=0, show_default=True)
 def train(rooms: Path, out: Path, steps: int, seed: int) -> None:
     """Train on rendered rooms with known poses.

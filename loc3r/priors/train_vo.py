@@ -32,8 +32,10 @@ from loc3r.scenes.format import SceneFolder
 class VORecipe:
     """Everything that decides the prior's weights, besides the rooms."""
 
-    steps: int = 3000
+    steps: int = 1500
     videos_per_step: int = 4
+    window: int = 16
+    """Frames of a training clip; whole walks are for measuring."""
     learning_rate: float = 2e-3
     weight_decay: float = 0.01
     path_weight: float = 0.3
@@ -74,7 +76,7 @@ def train(root: Path, out: Path, recipe: VORecipe) -> dict[str, float]:
     """Train, write ``rooms_vo.safetensors`` and its card into ``out``, return the held-out errors."""
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
-    network = VisualOdometry(VOConfig())
+    network = VisualOdometry(VOConfig()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     walks = load_walks(root, network.config.size_px)
     held_out = max(1, round(len(walks.frames) * recipe.held_out_share))
     optimiser = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
@@ -84,7 +86,7 @@ def train(root: Path, out: Path, recipe: VORecipe) -> dict[str, float]:
         task = progress.add_task("training the prior", total=recipe.steps)
         for _ in range(recipe.steps):
             chosen = rng.integers(held_out, len(walks.frames), recipe.videos_per_step)
-            frames, steps, attitude = _batch(walks, chosen, network.config.size_px, rng)
+            frames, steps, attitude = _batch(walks, chosen, recipe, rng)
             loss = _loss(network(frames), steps, attitude, recipe)
             optimiser.zero_grad()
             loss.backward()
@@ -133,11 +135,11 @@ def _loss(motion: Motion, steps: Tensor, attitude: Tensor, recipe: VORecipe) -> 
 
 
 def _batch(
-    walks: Walks, chosen: NDArray[np.int64], size_px: int, rng: np.random.Generator
+    walks: Walks, chosen: NDArray[np.int64], recipe: VORecipe, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor, Tensor]:
-    parts = [_augment(walks.frames[i], walks.poses[i], rng) for i in chosen]
+    parts = [_augment(walks.frames[i], walks.poses[i], recipe.window, rng) for i in chosen]
     length = min(len(frames) for frames, _, _ in parts)
-    frames = torch.stack([to_input(frames[:length], size_px) for frames, _, _ in parts])
+    frames = torch.stack([to_input(frames[:length], frames.shape[1]) for frames, _, _ in parts])
     gain = torch.from_numpy(rng.uniform(0.7, 1.3, (len(chosen), 1, 3, 1, 1))).float()
     flicker = torch.from_numpy(rng.normal(1, 0.05, (len(chosen), length, 1, 1, 1))).float()
     frames = ((frames + 1) * gain * flicker - 1 + 0.03 * torch.randn_like(frames)).clamp(-1, 1)
@@ -147,19 +149,20 @@ def _batch(
 
 
 def _augment(
-    frames: NDArray[np.uint8], poses: NDArray[np.float64], rng: np.random.Generator
+    frames: NDArray[np.uint8], poses: NDArray[np.float64], window: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.float64]]:
     """One random motion out of a walk: a stretch of it, thinned, reversed or mirrored."""
-    stride = 2 if rng.random() < 0.25 else 1
-    order = np.arange(0, len(frames), stride)
+    order = np.arange(0, len(frames), 2 if rng.random() < 0.25 else 1)
+    start = int(rng.integers(0, max(1, len(order) - window + 1)))
+    order = order[start : start + window]
     if rng.random() < 0.5:
         order = order[::-1]
     steps, attitude = steps_and_attitude(poses[order])
-    frames = frames[order]
+    clip = frames[order]
     if rng.random() < 0.5:
         steps, attitude = mirrored(steps, attitude)
-        frames = frames[:, :, ::-1]
-    return np.ascontiguousarray(frames), steps, attitude
+        clip = clip[:, :, ::-1]
+    return clip, steps, attitude
 
 
 def _rate(step: int, total: int) -> float:
