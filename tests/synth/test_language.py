@@ -80,7 +80,9 @@ def test_rooms_give_the_samples_asked_for() -> None:
 
 
 def test_forms_and_types_are_many_and_each_has_paraphrases() -> None:
-    assert set(FORMS) == {s.situation_form for s in situated()} and len(FORMS) >= 8
+    bedroom = room_of(thing(2, "bed", 1, 4, 0, size_m=(1.4, 2, 0.5)), thing(3, "desk", 5, 1), thing(4, "plant", 1, 1))
+    spoken = {s.situation_form for s in situated() + said_of(bedroom) if s.situation_form}
+    assert set(FORMS) == spoken and len(FORMS) >= 8
     assert set(TYPES) == {s.question_type for s in situated()} and len(TYPES) >= 8
     assert all(len(wordings) >= 3 for wordings in (*WORDINGS.values(), *QUESTIONS.values(), *PLAIN_QUESTIONS.values()))
     assert len({(s.scene_id, s.situation) for s in situated()}) == len(situated())

@@ -255,7 +255,7 @@ FORMS: dict[str, tuple[Draw, float]] = {
     "between": (between, 0.06),
     "at_door": (at_door, 0.06),
     "sides": (sides, 0.05),
-    "lying": (lying, 0.03),
+    "lying": (lying, 0.08),
     "using": (using, 0.12),
     "middle_facing": (middle_facing, 0.03),
 }
