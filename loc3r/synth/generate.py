@@ -108,7 +108,7 @@ def generate(
     _check(root, seeds, split)
     for partial in (root / "scans").glob(".room_*"):
         shutil.rmtree(partial)  # a stopped run's
-    todo = [number for number in seeds if not _is_done(root, number, parameters)]
+    todo = [number for number in seeds if not _is_done(root, number, parameters.hash)]
     _make_all(root, todo, parameters, workers or os.cpu_count() or 1, rooms)
     parts = [read_json(_part_path(root, number)) for number in seeds]
     write_annotations(root, split, [part["annotations"] for part in parts])
@@ -116,15 +116,15 @@ def generate(
     return root
 
 
-def make_room(root: Path, seed: int, parameters: Parameters) -> None:
-    """Make one room on disk: its scene folder, then the part that says it is done."""
+def make_room(root: Path, seed: int, parameters: Parameters, made_by: str) -> None:
+    """Make one room on disk: its scene folder, then the part that says it is done, and ``made_by`` what."""
     pack = FurniturePack.load()
     filmed = film(seed, parameters, pack)
     video, room = filmed.video, filmed.room
     folder = write_scene(root, room, video.frames, video.depth_mm, video.instances, _mesh_vertices(room))
     samples = describe(room, filmed.visible_px, np.random.default_rng([seed, 3]), parameters.situations)
     part = {
-        "made_by": parameters.hash,
+        "made_by": made_by,
         "room_kind": room.room_kind,
         "furniture": len(room.furniture),
         "seen_share": filmed.seen_share,
@@ -185,12 +185,13 @@ def _made(root: Path, todo: Sequence[int], parameters: Parameters, workers: int)
     """Make the rooms and yield as each is done."""
     if workers <= 1:
         for seed in todo:
-            make_room(root, seed, parameters)
+            make_room(root, seed, parameters, parameters.hash)
             yield
         return
     # Spawned workers inherit no threads or locks; each computes on one core.
     with _one_thread_each(), ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        futures: list[Future[None]] = [pool.submit(make_room, root, seed, parameters) for seed in todo]
+        made_by = parameters.hash
+        futures: list[Future[None]] = [pool.submit(make_room, root, seed, parameters, made_by) for seed in todo]
         try:
             for future in as_completed(futures):
                 yield future.result()
@@ -237,11 +238,11 @@ def _part_path(root: Path, seed: int) -> Path:
     return root / "parts" / f"{scene_id_of(seed)}.json"
 
 
-def _is_done(root: Path, seed: int, parameters: Parameters) -> bool:
+def _is_done(root: Path, seed: int, made_by: str) -> bool:
     path = _part_path(root, seed)
     if not path.exists() or not (root / "scans" / scene_id_of(seed)).is_dir():
         return False
-    return bool(read_json(path)["made_by"] == parameters.hash)
+    return bool(read_json(path)["made_by"] == made_by)
 
 
 def _check(root: Path, seeds: range, split: SplitName) -> None:
