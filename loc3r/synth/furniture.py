@@ -15,7 +15,7 @@ import zlib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,9 +117,7 @@ class FurniturePack:
 
     def candidates(self, name: str, split: Split, placement: Placement | None = None) -> tuple[FurnitureModel, ...]:
         """The models of a class in a split, in a fixed order; empty if there are none."""
-        return tuple(
-            m for m in self.models if m.name == name and m.split == split and placement in (None, m.placement)
-        )
+        return tuple(m for m in self.models if m.name == name and m.split == split and placement in (None, m.placement))
 
     def choose(
         self, name: str, split: Split, rng: np.random.Generator, placement: Placement | None = None
@@ -134,12 +132,13 @@ def _shipped_pack() -> FurniturePack:
     folder = files("loc3r.synth") / "pack"
     rows = json.loads((folder / "models.json").read_text())
     spans = {row["model_id"]: tuple(row.pop("span")) for row in rows}
-    models = tuple(FurnitureModel(**{k: _frozen(v) for k, v in row.items()}) for row in rows)
+    models = tuple(_model(row) for row in rows)
     return FurniturePack(models, spans, (folder / "meshes.bin").read_bytes())
 
 
-def _frozen(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
+def _model(row: dict[str, Any]) -> FurnitureModel:
+    fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
+    return FurnitureModel(**fields)
 
 
 def encode_mesh(vertices: NDArray[np.floating], faces: NDArray[np.integer], colours: NDArray[np.uint8]) -> bytes:
@@ -167,7 +166,7 @@ def decode_mesh(data: bytes, size_m: tuple[float, float, float]) -> Mesh:
     corners = np.cumsum(_unplanes(raw[split:end], faces), axis=0, dtype=np.uint16)
     colours = np.frombuffer(raw, np.uint8, offset=end).reshape(3, faces).T
     scale = np.array(size_m, np.float32) / 2 / 32767
-    return Mesh(points * scale, corners.astype(np.int32), np.ascontiguousarray(colours))
+    return Mesh((points * scale).astype(np.float32), corners.astype(np.int32), np.ascontiguousarray(colours))
 
 
 def _planes(values: NDArray[np.generic]) -> bytes:

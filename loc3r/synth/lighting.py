@@ -32,7 +32,7 @@ def occluded(scene: EmbreeScene, origins: Floats, rays: Floats) -> NDArray[np.bo
     """Whether something stands between origins (N, 3) and origins + rays (N, 3)."""
     reach = np.full(len(origins), 0.999, np.float32)
     hits = scene.run(np.ascontiguousarray(origins), np.ascontiguousarray(rays), dists=reach, query="OCCLUDED")
-    return np.asarray(hits) == 0
+    return np.asarray(np.asarray(hits) == 0)
 
 
 def room_lights(room: Room, rng: np.random.Generator) -> tuple[Light, ...]:
@@ -87,7 +87,9 @@ def hemisphere(count: int, rng: np.random.Generator) -> Floats:
     return np.stack([radius * np.cos(turn), radius * np.sin(turn), np.sqrt(1 - share)], 1).astype(np.float32)
 
 
-def openness(scene: EmbreeScene, points: Floats, normal: Floats, rng: np.random.Generator, reach_m: float = 0.7) -> Floats:
+def openness(
+    scene: EmbreeScene, points: Floats, normal: Floats, rng: np.random.Generator, reach_m: float = 0.7
+) -> Floats:
     """Share (N,) of the hemisphere about one normal (3,) that is free for ``reach_m``."""
     side = np.cross(normal, [0, 0, 1] if abs(normal[2]) < 0.9 else [1, 0, 0])
     frame = np.stack([side, np.cross(normal, side), normal], 0).astype(np.float32)

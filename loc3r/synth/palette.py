@@ -7,7 +7,9 @@ levels).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from embreex.rtcore_scene import EmbreeScene
@@ -22,7 +24,7 @@ Indices = NDArray[np.int64]
 Colours = NDArray[np.uint8]
 Packed = NDArray[np.uint32]
 
-SKY_START, SKY_STEPS = 1, 64
+SKY_START, SKY_STEPS = 1, 512
 FACES_START = SKY_START + SKY_STEPS
 MIP_LEVELS = 4
 LIGHTMAP_M = 0.12
@@ -62,19 +64,39 @@ def unpack(colours: Packed) -> Colours:
     return np.ascontiguousarray(colours)[..., None].view(np.uint8)[..., :3]
 
 
+def mix(colours: Packed) -> Colours:
+    """The mean of packed colours over the last axis (at most 256 of them), (N, K) -> (N, 3) uint8.
+
+    Two channels are summed at once, in the halves of 32 bits: that is four times as fast as unpacked.
+    """
+    count = colours.shape[-1]
+    mean = np.empty((len(colours), 4), np.uint8)
+    for channel in (0, 1):
+        total = sum((colours[:, k] >> np.uint32(8 * channel)) & np.uint32(0x00FF00FF) for k in range(count))
+        halves = np.asarray(total, np.uint32).view(np.uint16).reshape(-1, 2)
+        mean[:, channel::2] = (halves + np.uint16(count // 2)) // np.uint16(count)
+    return mean[:, :3]
+
+
+def developed(light: Floats) -> Colours:
+    """Light at the sensor (..., 3), 1 = white paper well lit, as display values: soft highlights, sRGB-like."""
+    toned = light * (1 + light * np.float32(0.16)) / (1 + light)  # reaches white at 2.5
+    return np.asarray(np.sqrt(np.clip(toned, 0, 1)) * np.float32(255) + np.float32(0.5), np.uint8)
+
+
 def bake(room: Room, stage: Stage, scene: EmbreeScene, normals: Floats) -> Palette:
     """Light the room and pack its colours. ``normals`` (F, 3) are the stage's face normals."""
     rng = np.random.default_rng([room.seed, 7])  # 7: apart from the layout's own streams
     lights = lighting.room_lights(room, rng)
     lightmaps = [lightmap(scene, surface, lights, rng) for surface in stage.surfaces]
     exposure = choose_exposure(lightmaps, rng)
-    makers = choose_makers(room.room_kind, rng)
+    makers = choose_makers(room, stage, rng)
     faces = lit_faces(stage, scene, normals, lights, exposure)
     parts = [np.zeros(1, np.uint32), pack(sky(rng)), pack(faces).reshape(-1)]
     atlases, offset = [], FACES_START + parts[-1].size
-    for surface, light in zip(stage.surfaces, lightmaps, strict=True):
+    for make, surface, light in zip(makers, stage.surfaces, lightmaps, strict=True):
         shape = (textures.texels(surface.size_m[1]), textures.texels(surface.size_m[0]))
-        levels = mip_levels(makers[surface.role](shape, rng), light * exposure)
+        levels = mip_levels(make(shape), light * exposure)
         sizes = np.array([level.shape for level in levels])
         areas = sizes.prod(1)
         atlases.append(Atlas(offset + np.cumsum(areas) - areas, sizes[:, 0], sizes[:, 1]))
@@ -87,18 +109,28 @@ def choose_exposure(lightmaps: list[Floats], rng: np.random.Generator) -> Floats
     """Gain per channel (3,): the room's median light becomes a normal picture, with a camera's own tint."""
     balance = np.exp(rng.normal(0, [0.03, 0.01, 0.04]))
     light = np.concatenate([m.reshape(-1) for m in lightmaps] or [np.ones(1, np.float32)])
-    return np.asarray(balance * rng.uniform(0.55, 0.9) / max(float(np.median(light)), 1e-3), np.float32)
+    return np.asarray(balance * rng.uniform(0.8, 1.5) / max(float(np.median(light)), 1e-3), np.float32)
 
 
-def choose_makers(room_kind: str, rng: np.random.Generator) -> dict[str, textures.Maker]:
-    """Which texture each role of surface gets in this room."""
+def choose_makers(
+    room: Room, stage: Stage, rng: np.random.Generator
+) -> list[Callable[[tuple[int, int]], textures.Image]]:
+    """What makes the texture of each surface (S,): all walls alike, sometimes but for one."""
     skirting = textures.pick((textures.WHITE, *textures.WOODS), rng)
-    wall = textures.wall_maker(room_kind, rng)
-    return {
-        "floor": textures.floor_maker(room_kind, rng),
-        "wall": lambda shape, generator: textures.baseboard(wall(shape, generator), skirting),
-        "ceiling": lambda shape, generator: textures.ceiling(shape, generator, "office" in room_kind),
-    }
+    finish = textures.wall_maker(room.room_kind, rng)
+    seeds = {"floor": 0, "wall": 1, "ceiling": 2}
+    walls = [i for i, surface in enumerate(stage.surfaces) if surface.role == "wall"]
+    accented = int(rng.choice(walls)) if walls and rng.random() < 0.35 else -1
+
+    def make(index: int, role: str, shape: tuple[int, int]) -> textures.Image:
+        own = np.random.default_rng([room.seed, 8, seeds[role]])
+        if role == "floor":
+            return textures.floor_maker(room.room_kind, own)(shape, own)
+        if role == "ceiling":
+            return textures.ceiling(shape, own, "office" in room.room_kind)
+        return textures.baseboard((textures.accent if index == accented else finish)(shape, own), skirting)
+
+    return [partial(make, index, surface.role) for index, surface in enumerate(stage.surfaces)]
 
 
 def sky(rng: np.random.Generator) -> Colours:
@@ -107,7 +139,7 @@ def sky(rng: np.random.Generator) -> Colours:
     height = np.linspace(-1, 1, SKY_STEPS)[:, None]
     below = ground + (haze - ground) * np.clip(1 + 3 * height, 0, 1)
     above = haze + (zenith - haze) * np.clip(1.5 * height, 0, 1)
-    return np.clip(np.where(height < 0, below, above), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.where(height < 0, below, above), 0, 255), np.uint8)
 
 
 def lit_faces(
@@ -115,13 +147,13 @@ def lit_faces(
 ) -> Colours:
     """Both sides of every face, (F, 2, 3): first the side that its normal points to."""
     centres = stage.triangles.mean(1)
-    albedo = (stage.albedo / np.float32(255)) ** 2  # a display's curve, near enough
+    albedo = (0.05 + 0.87 * stage.albedo / np.float32(255)) ** 2  # nothing real is quite black, white or pure
     sides = []
     for facing in (normals, -normals):
         light = lighting.fill(facing) + lighting.direct(scene, centres, facing, lights, soft=False)
         light += np.float32(0.5) * stage.is_lamp[:, None]
-        sides.append(np.sqrt(np.clip(albedo * light * exposure, 0, 1)))
-    return np.asarray(np.stack(sides, 1) * 255 + 0.5, np.uint8)
+        sides.append(developed(albedo * light * exposure))
+    return np.stack(sides, 1)
 
 
 def lightmap(
@@ -132,9 +164,9 @@ def lightmap(
     edge = 0.03  # keeps the outermost points out of the neighbouring walls
     u = np.linspace(edge, surface.size_m[0] - edge, wide)
     v = np.linspace(edge, surface.size_m[1] - edge, high)[:, None]
-    points = surface.origin + u[:, None] * surface.along + v[..., None] * surface.across
-    points = points.reshape(-1, 3).astype(np.float32)
-    normals = np.broadcast_to(surface.normal, points.shape)
+    grid = surface.origin + u[:, None] * surface.along + v[..., None] * surface.across
+    points = np.asarray(grid.reshape(-1, 3), np.float32)
+    normals = np.tile(surface.normal, (len(points), 1))
     free = lighting.openness(scene, points, surface.normal, rng)[:, None]
     light = lighting.direct(scene, points, normals, lights, soft=True) + lighting.fill(normals) * free**1.5
     return np.asarray(light.reshape(high, wide, 3), np.float32)
@@ -142,15 +174,15 @@ def lightmap(
 
 def mip_levels(texture: textures.Image, light: Floats) -> list[Packed]:
     """The lit texture and ever smaller copies, each half as fine, (h, w) packed."""
-    lit = np.sqrt(np.clip(texture * texture * textures.stretch(light, texture.shape[:2]), 0, 1)) * np.float32(255)
-    levels = [pack((lit + 0.5).astype(np.uint8))]
+    lit = texture * texture * textures.stretch(light, texture.shape[:2])
+    levels = [pack(developed(lit))]
     while len(levels) < MIP_LEVELS:
         lit = halve(lit) if min(lit.shape[:2]) >= 2 else lit
-        levels.append(pack((lit + 0.5).astype(np.uint8)))
+        levels.append(pack(developed(lit)))
     return levels
 
 
 def halve(image: Floats) -> Floats:
     """Mean of each 2x2 block, (H, W, C) -> (H // 2, W // 2, C)."""
     even = image[: len(image) // 2 * 2, : image.shape[1] // 2 * 2]
-    return (even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / np.float32(4)
+    return np.asarray((even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]) / 4, np.float32)

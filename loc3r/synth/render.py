@@ -15,7 +15,7 @@ from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 
 from loc3r.synth.furniture import FurniturePack
-from loc3r.synth.palette import FACES_START, MIP_LEVELS, SKY_START, SKY_STEPS, bake, unpack
+from loc3r.synth.palette import FACES_START, MIP_LEVELS, SKY_START, SKY_STEPS, bake, mix, unpack
 from loc3r.synth.room import Camera, Room
 from loc3r.synth.stage import build_stage
 from loc3r.synth.textures import TEXEL_M
@@ -48,8 +48,11 @@ def render(room: Room, pack: FurniturePack, supersample: int = 2) -> Rendered:
 
 
 def camera_rays(camera: Camera, supersample: int) -> Floats:
-    """Rays (H * W, supersample**2, 3) in camera axes with z = 1, so that hit distances are depths."""
-    inside = (np.arange(supersample) + 0.5) / supersample
+    """Rays (H * W, supersample**2, 3) in camera axes with z = 1, so that hit distances are depths.
+
+    Pixel centres have whole coordinates, as in OpenCV and ScanNet.
+    """
+    inside = (np.arange(supersample) + 0.5) / supersample - 0.5
     x = (np.arange(camera.width_px)[:, None] + inside - camera.cx) / camera.fx
     y = (np.arange(camera.height_px)[:, None] + inside - camera.cy) / camera.fy
     rays = np.ones((camera.height_px, camera.width_px, supersample, supersample, 3), np.float32)
@@ -65,7 +68,8 @@ class Renderer:
         self.shape = (room.camera.height_px, room.camera.width_px)
         self.stage = build_stage(room, pack)
         self.scene = EmbreeScene()
-        TriangleMesh(self.scene, self.stage.triangles)
+        corners = self.stage.triangles.reshape(-1, 3)  # with indices, embreex builds three times as fast
+        TriangleMesh(self.scene, corners, np.arange(len(corners), dtype=np.int32).reshape(-1, 3))
         edges = self.stage.triangles[:, 1:] - self.stage.triangles[:, :1]
         cross = np.cross(edges[:, 0], edges[:, 1])
         self.normals = cross / np.maximum(np.linalg.norm(cross, axis=1, keepdims=True), np.float32(1e-12))
@@ -85,10 +89,9 @@ class Renderer:
     def frame(self, pose: NDArray[np.float64]) -> tuple[NDArray[np.uint8], NDArray[np.uint16], NDArray[np.uint16]]:
         """Colour (H, W, 3), depth in mm (H, W) and instance ids (H, W) from a camera-to-room pose (4, 4)."""
         view = View(self, pose)
-        hit = view.cast(self.centres)
-        face, distance = hit["primID"], hit["tfar"]
+        face, distance = view.cast(self.centres)
         seen = (face >= 0) & (distance < FAR_M)
-        depth = np.where(seen, distance * 1000 + 0.5, 0).astype(np.uint16)
+        depth = (np.where(seen, distance, 0) * 1000 + 0.5).astype(np.uint16)
         ids = np.where(seen, self.ids[face], 0).astype(np.uint16)
         return self._colour(view, face), depth.reshape(self.shape), ids.reshape(self.shape)
 
@@ -105,10 +108,8 @@ class Renderer:
             chosen = np.flatnonzero(calm == number)
             index[chosen] = view.texels(number, self.samples[chosen])
         edge = np.flatnonzero(busy)
-        index[edge] = view.anything(self.samples[edge].reshape(-1, 3)).reshape(len(edge), -1)
-        count = index.shape[1]
-        total = unpack(self.palette.colours[index]).sum(1, dtype=np.uint16)
-        return ((total + count // 2) // count).astype(np.uint8).reshape(*self.shape, 3)
+        index[edge] = view.anything(self.samples[edge].reshape(-1, 3)).reshape(-1, index.shape[1])
+        return mix(self.palette.colours[index]).reshape(*self.shape, 3)
 
     def _busy(
         self, face: NDArray[np.int32], surface: NDArray[np.int8], thing: Indices, flat: Indices
@@ -119,10 +120,12 @@ class Renderer:
             return busy.reshape(-1)
         rough = self.typical[surface]
         rough[thing] = unpack(self.palette.colours[flat])
-        rough = rough.reshape(*self.shape, 3).astype(np.int16)
+        planes = rough.T.reshape(3, *self.shape).astype(np.int16)
         ids = self.ids[face].reshape(self.shape)
         for a, b in ((np.s_[:, 1:], np.s_[:, :-1]), (np.s_[1:], np.s_[:-1])):
-            differs = (ids[a] != ids[b]) | (np.abs(rough[a] - rough[b]).max(-1) > CONTRAST)
+            differs = ids[a] != ids[b]
+            for plane in planes:
+                differs |= np.abs(plane[a] - plane[b]) > CONTRAST
             busy[a] |= differs
             busy[b] |= differs
         return busy.reshape(-1)
@@ -137,11 +140,12 @@ class View:
         self.eye = pose[:3, 3].astype(np.float32)
         self.is_back = (renderer.normals @ self.eye < renderer.heights).astype(np.int64)
 
-    def cast(self, rays: Floats) -> dict[str, NDArray[np.generic]]:
-        """What the rays hit: ``primID`` (N,), -1 for nothing, and depth ``tfar`` (N,)."""
+    def cast(self, rays: Floats) -> tuple[NDArray[np.int32], Floats]:
+        """The faces that rays hit (N,), -1 for none, and their depths (N,)."""
         directions = rays @ self.turn
         origins = np.tile(self.eye, (len(rays), 1))
-        return self.renderer.scene.run(origins, directions, output=True)  # type: ignore[no-any-return]
+        hit = self.renderer.scene.run(origins, directions, output=True)
+        return hit["primID"], hit["tfar"]
 
     def things(self, face: NDArray[np.int32], rays: Floats) -> Indices:
         """Indices of furniture, panes and the void."""
@@ -151,7 +155,7 @@ class View:
         rise = directions[:, 2] / np.linalg.norm(directions, axis=1)
         index[pane] = SKY_START + ((rise + 1) / 2 * (SKY_STEPS - 1)).astype(np.int64)
         index[face < 0] = 0
-        return index
+        return np.asarray(index)
 
     def texels(self, number: int, rays: Floats) -> Indices:
         """Indices of texels of one surface, for rays (..., 3) known to hit it."""
@@ -159,10 +163,13 @@ class View:
         offset = self.eye - surface.origin
         edges = np.stack([surface.along, surface.across, surface.normal], 1)
         moved = rays @ (self.turn @ edges)
-        height = offset @ surface.normal
+        height = float(offset @ surface.normal)
         distance = -height / moved[..., 2]
-        step = distance * np.sqrt(np.abs(distance / height)) * self.renderer.sample_rad  # a sample's size there
-        level = np.clip(np.log2(step / TEXEL_M) + 0.5, 0, MIP_LEVELS - 1).astype(np.int64)
+        # A sample covers (distance * sample_rad)^2, stretched by distance / height where the surface slants.
+        area = distance * distance * np.abs(distance) * (self.renderer.sample_rad**2 / max(abs(height), 1e-3))
+        level = np.zeros(distance.shape, np.int8)
+        for finer in range(1, MIP_LEVELS):
+            level += area > (TEXEL_M * 2 ** (finer - 0.5)) ** 2
         texel = 1 / (TEXEL_M * (1 << np.arange(MIP_LEVELS)).astype(np.float32))[level]
         column = ((offset @ surface.along + moved[..., 0] * distance) * texel).astype(np.int64)
         row = ((offset @ surface.across + moved[..., 1] * distance) * texel).astype(np.int64)
@@ -172,7 +179,7 @@ class View:
 
     def anything(self, rays: Floats) -> Indices:
         """Indices of whatever the rays hit."""
-        face = self.cast(rays)["primID"]
+        face, _ = self.cast(rays)
         index = self.things(face, rays)
         surface = self.renderer.surface_of[face]
         for number in range(len(self.renderer.stage.surfaces)):

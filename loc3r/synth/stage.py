@@ -11,6 +11,8 @@ from loc3r.synth.furniture import COLOURS, GLASS, FurniturePack, Mesh
 from loc3r.synth.room import Room, RoomObject
 
 Floats = NDArray[np.float32]
+LONGEST_M = 0.5
+"""Longest edge of a furniture triangle on the stage."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,16 +84,19 @@ def place(mesh: Mesh, thing: RoomObject) -> Floats:
     return np.asarray(points[mesh.faces], np.float32)
 
 
+Corner = tuple[float, float, float]
 CUBE_FACES = np.array(
     [[0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1],
      [2, 3, 7], [2, 7, 6], [0, 2, 6], [0, 6, 4], [1, 5, 7], [1, 7, 3]], np.int32,
 )  # fmt: skip
 
 
-def boxes_mesh(boxes: list[tuple[tuple[float, ...], tuple[float, ...], tuple[int, int, int]]]) -> Mesh:
+def boxes_mesh(boxes: list[tuple[Corner, Corner, tuple[int, int, int]]]) -> Mesh:
     """A mesh of boxes, each (low corner, high corner, RGB)."""
     corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], np.float32)
-    points = [np.float32(low) + corners * (np.float32(high) - np.float32(low)) for low, high, _ in boxes]
+    points = [
+        (1 - corners) * np.array(low, np.float32) + corners * np.array(high, np.float32) for low, high, _ in boxes
+    ]
     faces = [CUBE_FACES + 8 * i for i in range(len(boxes))]
     colours = np.repeat(np.array([rgb for *_, rgb in boxes], np.uint8), len(CUBE_FACES), 0)
     return Mesh(np.concatenate(points), np.concatenate(faces), colours)
@@ -103,7 +108,7 @@ def plain_mesh(thing: RoomObject) -> Mesh:
     if thing.kind != "opening":
         return boxes_mesh([((-1, -1, -1), (1, 1, 1), rgb)])
     frame, panel = (235, 235, 230), GLASS if thing.name == "window" else rgb
-    bars = [
+    bars: list[tuple[Corner, Corner]] = [
         ((-1, -1, -1), (1, -0.88, 1)), ((-1, 0.88, -1), (1, 1, 1)),
         ((-1, -0.88, 0.92), (1, 0.88, 1)), ((-1, -0.88, -1), (1, 0.88, -0.94)),
     ]  # fmt: skip
@@ -116,25 +121,49 @@ def plain_mesh(thing: RoomObject) -> Mesh:
     return boxes_mesh([*((*bar, frame) for bar in bars), ((-1, -0.9, -1), (0.4, 0.9, 0.95), panel), *panels, knob])
 
 
+def split_long(triangles: Floats) -> tuple[Floats, NDArray[np.int64]]:
+    """Halve triangles until no edge is longer than ``LONGEST_M``, for light is computed once a face.
+
+    Returns the triangles (N, 3, 3) and which of the given (F, 3, 3) each is part of (N,).
+    """
+    source = np.arange(len(triangles))
+    done: list[tuple[Floats, NDArray[np.int64]]] = []
+    while len(triangles):
+        edges = np.roll(triangles, -1, 1) - triangles
+        squares = np.einsum("fkc,fkc->fk", edges, edges)
+        first = squares.argmax(1)
+        short = squares.max(1) <= LONGEST_M**2
+        done.append((triangles[short], source[short]))
+        long, first, source = triangles[~short], first[~short], source[~short]
+        a, b, c = (long[np.arange(len(long)), (first + i) % 3] for i in range(3))
+        middle = (a + b) / 2
+        triangles = np.concatenate([np.stack([a, middle, c], 1), np.stack([middle, b, c], 1)])
+        source = np.concatenate([source, source])
+    return (
+        np.concatenate([np.zeros((0, 3, 3), np.float32), *(t for t, _ in done)]),
+        np.concatenate([source, *(s for _, s in done)]),
+    )
+
+
 def build_stage(room: Room, pack: FurniturePack) -> Stage:
     """Lay out a room's triangles. Raises ``DataError`` for a model that the pack does not have."""
     surfaces = tuple(inner_surface(o, room) for o in room.objects if o.kind == "structure")
     things = [o for o in room.objects if o.kind != "structure"]
     meshes = [pack.mesh(o.model_id) if o.model_id else plain_mesh(o) for o in things]
-    counts = [len(mesh.faces) for mesh in meshes]
-    nothing = np.zeros((0, 3), np.uint8)
-    albedo = np.concatenate([nothing, *(mesh.colours for mesh in meshes)])
-    window = np.repeat(np.array([o.kind == "opening" for o in things], bool), counts)
-    lamp = np.repeat(np.array([o.name.endswith("lamp") for o in things], bool), counts)
-    ids = np.concatenate([np.repeat([s.object_id for s in surfaces], 2), np.repeat([o.object_id for o in things], counts)])
+    owner = np.repeat(np.arange(len(things)), [len(mesh.faces) for mesh in meshes])
+    placed = [place(mesh, thing) for mesh, thing in zip(meshes, things, strict=True)]
+    triangles, source = split_long(np.concatenate([np.zeros((0, 3, 3), np.float32), *placed]))
+    owner = owner[source]
+    albedo = np.concatenate([np.zeros((0, 3), np.uint8), *(mesh.colours for mesh in meshes)])[source]
+    is_window = np.array([o.kind == "opening" and o.name == "window" for o in things], np.bool_)[owner]
+    is_lamp = np.array([o.name.endswith("lamp") for o in things], np.bool_)[owner]
+    ids = np.array([o.object_id for o in things], np.uint16)[owner]
     lead = 2 * len(surfaces)
     return Stage(
         surfaces=surfaces,
-        triangles=np.concatenate(
-            [np.zeros((0, 3, 3), np.float32), *(s.triangles for s in surfaces), *map(place, meshes, things)]
-        ),
-        object_ids=ids.astype(np.uint16),
+        triangles=np.concatenate([*(s.triangles for s in surfaces), triangles]),
+        object_ids=np.concatenate([np.repeat(np.array([s.object_id for s in surfaces], np.uint16), 2), ids]),
         albedo=np.concatenate([np.zeros((lead, 3), np.uint8), albedo]),
-        is_pane=np.concatenate([np.zeros(lead, bool), window & (albedo == np.array(GLASS)).all(1)]),
-        is_lamp=np.concatenate([np.zeros(lead, bool), lamp]),
+        is_pane=np.concatenate([np.zeros(lead, np.bool_), is_window & (albedo == np.array(GLASS)).all(1)]),
+        is_lamp=np.concatenate([np.zeros(lead, np.bool_), is_lamp]),
     )

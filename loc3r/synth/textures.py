@@ -70,7 +70,7 @@ def pick(options: tuple[tuple[float, float, float], ...], rng: np.random.Generat
 
 def tinted(colour: Image, tone: Image) -> Image:
     """A colour (3,) lightened and darkened by ``tone`` (H, W) around 0."""
-    return np.clip(colour * (1 + tone[..., None]), 0, 1)
+    return np.asarray(np.clip(colour * (1 + tone[..., None]), 0, 1), np.float32)
 
 
 def planks(shape: Shape, rng: np.random.Generator) -> Image:
