@@ -6,14 +6,13 @@ the same batch; the others find theirs answered when they wake. A question alone
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass
 
 from loc3r.client.wire import DoneEvent, ErrorEvent, Event, PoseEvent, TextEvent
 from loc3r.errors import Loc3RError
+from loc3r.model.inference import Answer, Localiser, PoseEstimate, Query
 from serving.shelf import OpenedScene
 
 
@@ -22,30 +21,28 @@ class Ticket:
     """One waiting question."""
 
     scene: OpenedScene
-    query: Any
-    """``loc3r.model.inference.Query``."""
-    max_new_tokens: int
-    """0: only the pose is wanted."""
+    query: Query
     emit: Callable[[Event], None]
     is_cancelled: Callable[[], bool]
-    taken: bool = field(default=False)
+    max_new_tokens: int = 16
+    taken: bool = False
 
     def fits(self, other: Ticket) -> bool:
         """Whether both can go through the model together."""
         return self.scene is other.scene and self.max_new_tokens == other.max_new_tokens
 
-    def finish(self, pose: Any, text: str) -> None:
+    def finish(self, answer: Answer) -> None:
         """Send a whole answer."""
-        self.emit(pose_event(pose))
-        if text:
-            self.emit(TextEvent(text))
+        self.emit(pose_event(answer.pose))
+        if answer.text:
+            self.emit(TextEvent(answer.text))
         self.emit(DoneEvent())
 
 
 class Batcher:
     """Gives the model to one batch of questions at a time; ``turn`` also guards its other uses."""
 
-    def __init__(self, localiser: Any, largest: int = 16) -> None:
+    def __init__(self, localiser: Localiser, largest: int = 16) -> None:
         self.turn = threading.Lock()
         self._localiser = localiser
         self._largest = largest
@@ -75,12 +72,10 @@ class Batcher:
         return batch
 
     def _stream(self, ticket: Ticket) -> None:
-        pieces = self._localiser.stream(ticket.scene.memory, ticket.query, ticket.max_new_tokens)
-        with contextlib.closing(pieces):
-            for piece in pieces:
-                if ticket.is_cancelled():
-                    return
-                ticket.emit(TextEvent(piece) if isinstance(piece, str) else pose_event(piece))
+        for piece in self._localiser.stream(ticket.scene.memory, ticket.query, ticket.max_new_tokens):
+            if ticket.is_cancelled():
+                return
+            ticket.emit(TextEvent(piece) if isinstance(piece, str) else pose_event(piece))
         ticket.emit(DoneEvent())
 
     def _ask_together(self, batch: list[Ticket]) -> None:
@@ -93,16 +88,9 @@ class Batcher:
                 ticket.emit(ErrorEvent.of(error))
             return
         for ticket, answer in zip(batch, answers, strict=True):
-            ticket.finish(answer.pose, answer.text)
+            ticket.finish(answer)
 
 
-def pose_event(pose: Any) -> PoseEvent:
-    """The event of a ``loc3r.model.inference.PoseEstimate``."""
-    return PoseEvent(
-        x_m=float(pose.x_m),
-        y_m=float(pose.y_m),
-        sigma_x_m=float(pose.sigma_x_m),
-        sigma_y_m=float(pose.sigma_y_m),
-        heading_rad=float(pose.heading_rad),
-        heading_concentration=float(pose.heading_concentration),
-    )
+def pose_event(pose: PoseEstimate) -> PoseEvent:
+    """The event of a pose."""
+    return PoseEvent(**asdict(pose))

@@ -9,7 +9,7 @@ import zlib
 from dataclasses import dataclass
 from struct import pack
 
-import grpc
+import grpc  # type: ignore[import-untyped]
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from loc3r.client import Loc3R
@@ -35,16 +35,14 @@ def deploy(repository: ModelRepository, url: str, version: int | None = None, *,
     Raises:
         ServiceError: no such version or server; or the version failed, and the one before serves again.
     """
-    if not repository.versions:
-        repository.served  # noqa: B018  raises, and says what to export
-    version = version or repository.versions[-1]
-    repository.content_hash(version)
     history = repository.history or [repository.served]
+    version = version or repository.versions[-1]
     previous = history[-1]
     repository.pin(version)
     try:
-        _load(url, timeout_s)
-        check(url, version, repository.content_hash(version), timeout_s)
+        if not _serves(url, version, repository.model_hash_of(version)):  # a load would close the open scenes
+            _load(url, timeout_s)
+        check(url, version, repository.model_hash_of(version), timeout_s)
     except Loc3RError as error:
         raise _gone_back(repository, url, version, previous, error, timeout_s) from error
     repository.record([*history, version] if version != previous else history)
@@ -65,7 +63,7 @@ def rollback(repository: ModelRepository, url: str, *, timeout_s: float = 180) -
     return done
 
 
-def check(url: str, version: int, content_hash: str, timeout_s: float) -> None:
+def check(url: str, version: int, model_hash: str, timeout_s: float) -> None:
     """Ask the served model about a small generated video.
 
     Raises:
@@ -73,9 +71,9 @@ def check(url: str, version: int, content_hash: str, timeout_s: float) -> None:
     """
     with Loc3R(url, timeout_s=timeout_s) as client, client.open_scene(check_video()) as scene:
         answer = scene.ask("I am standing in the room.", "What is in front of me?")
-    served = (answer.model.version, answer.model.content_hash)
-    if served != (str(version), content_hash):
-        raise ServiceError("another model answers", received=served, expected=(str(version), content_hash))
+    served = (answer.model.version, answer.model.model_hash)
+    if served != (str(version), model_hash):
+        raise ServiceError("another model answers", received=served, expected=(str(version), model_hash))
     pose = answer.pose
     numbers = (pose.x_m, pose.y_m, pose.sigma_x_m, pose.sigma_y_m, pose.heading_rad)
     if not all(math.isfinite(number) for number in numbers):
@@ -104,6 +102,15 @@ def _png(side_px: int, rows: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
+def _serves(url: str, version: int, model_hash: str) -> bool:
+    try:
+        with Loc3R(url, timeout_s=10) as client:
+            model = client.info()
+    except Loc3RError:
+        return False
+    return (model.version, model.model_hash) == (str(version), model_hash)
+
+
 def _load(url: str, timeout_s: float) -> None:
     """Make Triton read config.pbtxt again and load the version that it names; returns when it is ready."""
     with grpc.insecure_channel(url) as channel:
@@ -122,11 +129,11 @@ def _gone_back(
 ) -> ServiceError:
     """Serve the version before again; the error to raise."""
     repository.pin(previous)
-    outcome = "it is the version that was served before, too"
+    outcome = "nothing else was served before"
     if previous != version:
         try:
             _load(url, timeout_s)
             outcome = f"version {previous} serves again"
         except Loc3RError as error:
             outcome = f"version {previous} could not be loaded either: {error.message}"
-    return ServiceError(f"version {version} failed its check: {outcome}", received=str(cause), fix=cause.fix)
+    return ServiceError(f"version {version} failed its check; {outcome}", received=str(cause), fix=cause.fix)

@@ -10,17 +10,16 @@ import hashlib
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loc3r.client import wire
 from loc3r.errors import Loc3RError, QuestionError, VideoError
-from loc3r.files import hash_folder, read_json
-from loc3r.model.inference import Localiser, Query
+from loc3r.model.inference import MAX_CHARACTERS, Localiser, Query
 from loc3r.priors.base import PosePrior, load_prior
 from loc3r.scenes.video import fit_frames, read_video_bytes
+from loc3r.tracking.lineage import model_hash, read_lineage
 from serving.batcher import Batcher, Ticket
 from serving.shelf import OpenedScene, SceneShelf
 
@@ -42,7 +41,7 @@ class Engine:
         self, checkpoint: Path, *, version: str, scene_memory_bytes: int = 2 << 30, device: str = "cpu"
     ) -> None:
         self._localiser = Localiser.load(checkpoint, device=device)
-        self._data = self._localiser.config.data
+        self._data = self._localiser.model.config.data
         self._prior: PosePrior = load_prior(self._data.prior)
         self.model = model_info(checkpoint, version, self._prior.fingerprint)
         self._shelf = SceneShelf(scene_memory_bytes)
@@ -71,8 +70,8 @@ class Engine:
             case wire.Ask():
                 self._ask(request, emit, is_cancelled)
             case wire.Locate():
-                query = Query(_text("situation", request.situation), "")
-                self._batcher.answer(Ticket(self._shelf.get(request.scene_id), query, 0, emit, is_cancelled))
+                query = Query(_text("situation", request.situation))  # no question, so no text
+                self._batcher.answer(Ticket(self._shelf.get(request.scene_id), query, emit, is_cancelled))
             case wire.Layout():
                 emit(self._layout(self._shelf.get(request.scene_id)))
             case wire.CloseScene():
@@ -91,7 +90,7 @@ class Engine:
         situation = None if request.situation is None else _text("situation", request.situation)
         query = Query(situation, _text("question", request.question))
         scene = self._shelf.get(request.scene_id)
-        self._batcher.answer(Ticket(scene, query, request.max_new_tokens, emit, is_cancelled))
+        self._batcher.answer(Ticket(scene, query, emit, is_cancelled, request.max_new_tokens))
 
     def _open(self, payload: bytes) -> wire.SceneEvent:
         if not payload:
@@ -123,11 +122,9 @@ class Engine:
 
 def model_info(checkpoint: Path, version: str, prior: str) -> wire.ModelInfo:
     """Lineage of a checkpoint folder, for every event."""
-    lineage: dict[str, Any] = {}
-    if (checkpoint / "lineage.json").is_file():
-        lineage = read_json(checkpoint / "lineage.json")
+    lineage = read_lineage(checkpoint)
     known = {key: str(lineage.get(key) or "") for key in ("recipe_hash", "data_hash", "code_commit")}
-    return wire.ModelInfo(version=version, content_hash=hash_folder(checkpoint), prior=prior, **known)
+    return wire.ModelInfo(version=version, model_hash=model_hash(checkpoint), prior=prior, **known)
 
 
 def patch_colours(frames: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
@@ -141,11 +138,11 @@ def _text(field: str, value: str) -> str:
     text = value.strip()
     if not text:
         raise QuestionError(f"the {field} is empty", received=repr(value), expected="a sentence")
-    if len(text) > wire.MAX_TEXT_CHARACTERS:
+    if len(text) > MAX_CHARACTERS:
         raise QuestionError(
             f"the {field} is too long",
-            received=f"{len(text)} characters",
-            expected=f"at most {wire.MAX_TEXT_CHARACTERS}",
+            received=f"{len(text):,} characters",
+            expected=f"at most {MAX_CHARACTERS}",
             fix="say it in a sentence or two",
         )
     return text

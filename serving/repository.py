@@ -1,7 +1,7 @@
 """Triton's model repository on disk: numbered versions, and the one that is served.
 
 <repository>/loc3r/config.pbtxt        names the served version; Triton reads it at start and at every load
-<repository>/loc3r/<n>/                model.py, checkpoint/, export.json (content hash and source); never changed
+<repository>/loc3r/<n>/                model.py, checkpoint/, export.json (hashes and source); never changed
 <repository>/loc3r/deployments.json    versions in the order that they were served: what a rollback goes back to
 """
 
@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loc3r.client.wire import MODEL
-from loc3r.errors import CheckpointError, ServiceError
-from loc3r.files import hash_folder, read_json, write_json, write_text
+from loc3r.errors import ServiceError
+from loc3r.files import hash_file, hash_json, read_json, write_json, write_text
+from loc3r.tracking.lineage import model_hash
 
 TEMPLATE = Path(__file__).parent / "model_repository" / MODEL
 CHECKPOINT_FILES = (
@@ -33,7 +34,7 @@ class Exported:
     """Outcome of an export."""
 
     version: int
-    content_hash: str
+    model_hash: str
     is_new: bool
     """False: the repository had these very files already."""
 
@@ -70,7 +71,7 @@ class ModelRepository:
         path = self.model / "deployments.json"
         return [int(version) for version in read_json(path)["versions"]] if path.is_file() else []
 
-    def content_hash(self, version: int) -> str:
+    def model_hash_of(self, version: int) -> str:
         """Hash of a version's checkpoint files.
 
         Raises:
@@ -81,7 +82,7 @@ class ModelRepository:
             raise ServiceError(
                 "no such version", received=version, expected=", ".join(map(str, self.versions)) or "none exported"
             )
-        return str(read_json(path)["content_hash"])
+        return str(read_json(path)["model_hash"])
 
     def export(self, checkpoint: Path, *, source: str, settings: Mapping[str, str]) -> Exported:
         """Add a checkpoint as the next version; the first one becomes the served one.
@@ -94,29 +95,26 @@ class ModelRepository:
             settings: ``device`` (cpu or cuda) and ``scene_memory_mib``, into config.pbtxt.
 
         Raises:
-            CheckpointError: the folder is no checkpoint.
+            CheckpointError: the folder is no whole checkpoint.
         """
-        if not (checkpoint / "loc3r_config.json").is_file():
-            raise CheckpointError("not a checkpoint", received=checkpoint, expected="a folder with loc3r_config.json")
         self.model.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.folder, prefix=".export-") as temporary:
             draft = Path(temporary) / "version"
             _copy_checkpoint(checkpoint, draft / "checkpoint")
             shutil.copy2(TEMPLATE / "1" / "model.py", draft)
-            content_hash, draft_hash = hash_folder(draft / "checkpoint"), hash_folder(draft)
+            record = _record(draft, source)
             for version in reversed(self.versions):
-                if self._draft_hash(version) == draft_hash:
+                if self._identity(version) == record["identity"]:
                     self._write_config(settings)
-                    return Exported(version, content_hash, is_new=False)
-            record = {"content_hash": content_hash, "draft_hash": draft_hash, "source": source}
+                    return Exported(version, record["model_hash"], is_new=False)
             write_json(draft / "export.json", record)
             version = self._place(draft)
         self._write_config(settings)
-        return Exported(version, content_hash, is_new=True)
+        return Exported(version, record["model_hash"], is_new=True)
 
     def pin(self, version: int) -> None:
         """Make ``version`` the one that Triton's next load takes."""
-        self.content_hash(version)  # raises where there is none
+        self.model_hash_of(version)  # raises where there is none
         write_text(self.model / "config.pbtxt", _PIN.sub(f"versions: [ {version} ]", self._config()))
 
     def record(self, history: list[int]) -> None:
@@ -133,9 +131,9 @@ class ModelRepository:
                 if not (self.model / str(version)).is_dir():
                     raise
 
-    def _draft_hash(self, version: int) -> str | None:
+    def _identity(self, version: int) -> str | None:
         path = self.model / str(version) / "export.json"
-        return str(read_json(path)["draft_hash"]) if path.is_file() else None
+        return str(read_json(path)["identity"]) if path.is_file() else None
 
     def _write_config(self, settings: Mapping[str, str]) -> None:
         path = self.model / "config.pbtxt"
@@ -154,6 +152,14 @@ class ModelRepository:
                 fix=f"loc3r export --model FOLDER --repository {self.folder}",
             )  # fmt: skip
         return path.read_text()
+
+
+def _record(draft: Path, source: str) -> dict[str, str]:
+    """What export.json says: a model's scores and card may change without making it another version."""
+    lineage = draft / "checkpoint" / "lineage.json"
+    found = model_hash(draft / "checkpoint")
+    parts = [found, hash_file(draft / "model.py"), hash_file(lineage) if lineage.is_file() else ""]
+    return {"model_hash": found, "identity": hash_json(parts), "source": source}
 
 
 def _copy_checkpoint(source: Path, target: Path) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loc3r.errors import UnknownSceneError
+from loc3r.model.inference import SceneMemory
 
 
 @dataclass
@@ -18,8 +18,7 @@ class OpenedScene:
     """A video after its one pass through the model."""
 
     scene_id: str
-    memory: Any
-    """``loc3r.model.inference.SceneMemory``: the video's keys and values."""
+    memory: SceneMemory
     colours: NDArray[np.uint8]
     """Mean colour of each patch, (T, R, R, 3) uint8."""
     size_bytes: int

@@ -68,13 +68,20 @@ class Loc3R:
     ) -> Generator[tuple[wire.Event, wire.ModelInfo], None, None]:
         timeout_s = self.timeout_s if timeout_s is None else timeout_s
         call = self._stub.ModelStreamInfer(iter([triton_request(request, payload)]), timeout=timeout_s)
+        failed: Loc3RError | None = None
         try:
-            for reply in call:
-                yield event_of(reply)
+            for reply in call:  # to the end, even after an error: Triton leaks a stream cancelled as it ends
+                event, model = event_of(reply)
+                if isinstance(event, wire.ErrorEvent):
+                    failed = event.exception()
+                else:
+                    yield event, model
         except grpc.RpcError as error:
             raise failure(error, self.url, timeout_s) from error
         finally:
             call.cancel()  # no effect on a finished call; else the server stops working on it
+        if failed:
+            raise failed
 
     def __enter__(self) -> Loc3R:
         return self

@@ -28,21 +28,17 @@ def triton_request(request: wire.Request, payload: bytes = b"") -> Any:
 
 
 def event_of(reply: Any) -> tuple[wire.Event, wire.ModelInfo]:
-    """The event in a ``ModelStreamInferResponse``.
+    """The event in a ``ModelStreamInferResponse``, and the model that made it.
 
-    Raises:
-        Loc3RError: the class that the server's error event names.
-        ServiceError: Triton itself refused, for example because the model is not loaded.
+    Triton's own refusals, for example when the model is not loaded, come as error events too.
     """
     if reply.error_message:
-        raise ServiceError(
-            "Triton could not run the model", received=reply.error_message.strip()[:500],
+        refusal = ServiceError(
+            "Triton could not run the model", received=reply.error_message.strip(),
             fix="look at the server's log; loc3r deploy loads a model",
         )  # fmt: skip
-    event, model = wire.decode_event(reply.infer_response.raw_output_contents[0])
-    if isinstance(event, wire.ErrorEvent):
-        raise event.exception()
-    return event, model
+        return wire.ErrorEvent.of(refusal), wire.ModelInfo("", "")
+    return wire.decode_event(reply.infer_response.raw_output_contents[0])
 
 
 def failure(error: grpc.RpcError, url: str, timeout_s: float) -> Loc3RError:

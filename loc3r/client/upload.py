@@ -30,12 +30,13 @@ def video_bytes(video: Path | str | bytes) -> bytes:
 
 
 def frame_paths(folder: Path) -> list[Path]:
-    """Colour frames of a folder in name order; depth images beside them (``000.depth.png``) are left out.
+    """Colour frames of a folder (or of its ``color`` folder) in name order, without depth images beside them.
 
     Raises:
         VideoError: the folder has no frames.
     """
-    frames = sorted(path for path in folder.iterdir() if _is_frame(path))
+    color = folder / "color"  # a scan as ScanNet exports it
+    frames = sorted(path for path in (color if color.is_dir() else folder).iterdir() if _is_frame(path))
     if not frames:
         raise VideoError("the folder has no frames", received=folder, expected=", ".join(IMAGE_SUFFIXES))
     return frames

@@ -24,7 +24,6 @@ REQUEST = "REQUEST"
 PAYLOAD = "PAYLOAD"
 EVENT = "EVENT"
 MAX_PAYLOAD_BYTES = 1 << 30
-MAX_TEXT_CHARACTERS = 2000
 MAX_NEW_TOKENS = 128
 
 
@@ -90,8 +89,8 @@ class ModelInfo:
 
     version: str
     """Triton's version number."""
-    content_hash: str
-    """Names the exported files."""
+    model_hash: str
+    """Names the weights, config and tokenizer: the tag ``loc3r.model_hash`` of the version in MLflow."""
     recipe_hash: str = ""
     data_hash: str = ""
     code_commit: str = ""

@@ -197,6 +197,12 @@ class TritonServer(ServerProcess):
             timeout_s=timeout_s,
         )
 
+    def tail(self, lines: int = 3) -> str:
+        """The last errors in the log, or its last lines where there are none."""
+        said = self.log.read_text(errors="replace").replace("\\n", "\n").splitlines()
+        errors = [line for line in said if line.startswith("error:") or "failed to load" in line]
+        return "\n".join(errors[-lines:]) or super().tail()
+
     def stop(self, grace_s: float = 15) -> None:
         """Ask Triton to stop; after ``grace_s`` kill it and its backend processes.
 
@@ -223,6 +229,8 @@ def _command(home: TritonHome, repository: Path, ports: Ports, load: Sequence[st
         f"--backend-directory={home.backends()}",
         f"--model-repository={repository}",
         "--model-control-mode=explicit",
+        "--disable-auto-complete-config",  # our config is complete; guessing would load every model twice
+        "--exit-timeout-secs=8",  # a request cancelled as it ended may never be released (serving/README.md)
         *(f"--load-model={name}" for name in load),
         *addresses,
         *numbers,
