@@ -13,9 +13,10 @@ import numpy as np
 from loc3r.errors import DataError
 from loc3r.synth.boxes import footprints_overlap
 from loc3r.synth.furniture import FurnitureModel, FurniturePack, Split
-from loc3r.synth.plan import Plan, Unfit, Wall, walls_of
+from loc3r.synth.plan import Plan, Unfit
 from loc3r.synth.programmes import KINDS, RoomKind
 from loc3r.synth.room import Camera, Floats, Room, RoomObject
+from loc3r.synth.walls import Wall, walls_of
 
 ATTEMPTS = 60
 """Rooms thrown away before giving up on a seed."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from loc3r.synth.boxes import bottom_m, collides, inside_rectangle, inside_room,
 from loc3r.synth.floor import Cells, Floor, blocks, doorstep, is_main
 from loc3r.synth.furniture import FurnitureModel, FurniturePack, Placement, Split
 from loc3r.synth.room import Floats, RoomObject
+from loc3r.synth.walls import Wall, walls_of
 
 TRIES = 8
 """Places tried for each of a class's models before giving up."""
@@ -31,7 +32,6 @@ ODD_MODELS = frozenset(
         "blendswap-cc-by/green_stool",
         "blendswap-cc-by/lettoCloud",
         "blendswap-cc-by/workbench",  # its top is a shelf at 1.7 m
-        "katorlegaz/propane-stove",
         "scopia/bar_table",
         "scopia/beige_sofa_2seats",
         "scopia/day_bed_frame",
@@ -44,39 +44,6 @@ ODD_MODELS = frozenset(
 
 class Unfit(Exception):
     """This attempt at a room lacks a piece that its kind needs."""
-
-
-@dataclass(frozen=True)
-class Wall:
-    """A wall seen from inside: where it starts, the way along it, and the way it faces."""
-
-    start_m: tuple[float, float]
-    along: tuple[float, float]
-    length_m: float
-    facing_rad: float
-
-    def point(self, along_m: float, out_m: float) -> tuple[float, float]:
-        """The point of the floor that lies that far along the wall and out of it."""
-        return (
-            self.start_m[0] + self.along[0] * along_m + math.cos(self.facing_rad) * out_m,
-            self.start_m[1] + self.along[1] * along_m + math.sin(self.facing_rad) * out_m,
-        )
-
-    def position_m(self, thing: RoomObject) -> float:
-        """How far along the wall a thing's centre is."""
-        offset = np.array(thing.center_m[:2]) - np.array(self.start_m)
-        return float(offset @ np.array(self.along))
-
-
-def walls_of(size_m: Sequence[float]) -> tuple[Wall, ...]:
-    """South, east, north and west wall of a room."""
-    width, depth = float(size_m[0]), float(size_m[1])
-    return (
-        Wall((0, 0), (1, 0), width, math.pi / 2),
-        Wall((width, 0), (0, 1), depth, math.pi),
-        Wall((0, depth), (1, 0), width, -math.pi / 2),
-        Wall((0, 0), (0, 1), depth, 0.0),
-    )
 
 
 class Plan:
@@ -263,6 +230,8 @@ class Plan:
     def rug(self, under: RoomObject | None = None) -> RoomObject | None:
         """A rug under a thing, or on the free floor."""
         for model in self.models("rug"):
+            if under and model.size_m[0] * model.size_m[1] < under.size_m[0] * under.size_m[1]:
+                continue  # a doormat
             for _ in range(TRIES):
                 share = self.rng.uniform(0.25, 0.75, 2) * self.size_m[:2]
                 x, y = under.center_m[:2] if under else share

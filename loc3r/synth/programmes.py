@@ -60,7 +60,7 @@ def living_room(plan: Plan) -> None:
         shelf = plan.against_wall(name)
         if plan.maybe(0.6):
             plan.on(shelf, *plan.pick("vase", "radio", "picture frame", "table lamp", "plant", "speaker", count=2))
-    small_things(plan, "plant", "plant", "vase", "guitar", "ball", "basket", "floor lamp", "beanbag", "fan")
+    small_things(plan, "plant", "plant", "vase", "guitar", "ball", "basket", "floor lamp", "beanbag", "room divider")
     plan.on(stand, *plan.pick("speaker", "vase", "radio", "plant"))
     plan.on(table, *plan.pick("book", "cup", "bottle", "plate", "teddy bear"))
     wall_things(plan, "clock", "wall lamp", "air conditioner", "radiator", "dartboard")
@@ -78,7 +78,7 @@ def bedroom(plan: Plan) -> None:
         workplace(plan)
     for name in plan.pick("dresser", "dressing table", "armchair", "bookshelf", "clothes rack", "chest", count=2):
         dresser = plan.against_wall(name)
-        plan.on(dresser, *plan.pick("tv", "vase", "flowers", "picture frame", "folded clothes", "handbag"))
+        plan.on(dresser, *plan.pick("tv", "vase", "flowers", "picture frame", "folded clothes", "handbag", "hat"))
     if plan.maybe(0.5):
         plan.rug()
     small_things(plan, "plant", "laundry basket", "suitcase", "shoes", "floor lamp", "backpack", "box", "trash can")
@@ -222,13 +222,13 @@ def wall_things(plan: Plan, *names: str, count: int = 2) -> None:
 
 
 KINDS = (
-    RoomKind("living room", (3.6, 5.2), (4.4, 6.8), (10, 16), 0.2, living_room, BATHROOM_MODELS | CHILDREN_MODELS),
+    RoomKind("living room", (3.6, 5.2), (4.4, 6.8), (10, 16), 0.18, living_room, BATHROOM_MODELS | CHILDREN_MODELS),
     RoomKind("bedroom", (3.0, 4.4), (3.6, 5.4), (8, 16), 0.2, bedroom, BATHROOM_MODELS),
     RoomKind("office", (2.8, 4.6), (3.6, 6.2), (8, 16), 0.15, office, BATHROOM_MODELS | CHILDREN_MODELS),
     RoomKind("kitchen", (2.7, 4.2), (3.4, 5.6), (9, 16), 0.15, kitchen, BATHROOM_MODELS | CHILDREN_MODELS),
     RoomKind("bathroom", (2.2, 3.0), (2.6, 3.8), (6, 11), 0.1, bathroom, KITCHEN_MODELS),
     RoomKind("dining room", (3.3, 4.6), (3.9, 6.0), (8, 16), 0.1, dining_room, CHILDREN_MODELS),
     RoomKind("child's room", (2.8, 4.0), (3.4, 4.8), (7, 14), 0.06, nursery, BATHROOM_MODELS),
-    RoomKind("hobby room", (3.8, 5.2), (4.4, 6.8), (7, 13), 0.04, hobby_room, CHILDREN_MODELS),
+    RoomKind("hobby room", (3.8, 5.2), (4.4, 6.8), (8, 14), 0.06, hobby_room, CHILDREN_MODELS),
 )
 """The kinds of rooms; their shares add up to 1."""
