@@ -22,14 +22,15 @@ from pathlib import Path
 from typing import Any
 
 import click
-import fast_simplification
 import numpy as np
 import yaml
 from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
+from own_models import ELEVATION_CM, OWN
 from rich.progress import track
 from scipy.spatial import cKDTree
+from simplify import normals_of, simplify, weld
 from wavefront import GLASS_ALPHA, Floats, Ints, Model, read_obj
 
 from loc3r.files import write_bytes, write_text
@@ -40,6 +41,7 @@ LICENCES = {
     "blendswap-cc-by": "CC BY 3.0",
     "katorlegaz": "CC BY 3.0 US",
     "scopia": "CC BY 3.0",
+    "loc3r": "CC0 1.0",
 }
 URLS = {
     "CC0 1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
@@ -47,6 +49,23 @@ URLS = {
     "CC BY 3.0 US": "https://creativecommons.org/licenses/by/3.0/us/",
 }
 ARCHIVES = ("BlendSwap-CC-0", "BlendSwap-CC-BY", "KatorLegaz", "Scopia")
+PANE_KEY = np.array([1.0, 0.0, 1.0])
+"""Marks window panes while colours are mixed; nothing else is magenta. They leave as ``GLASS``."""
+SHADES = {
+    "black": [(20, 20, 20), (45, 45, 48)],
+    "gray": [(125, 125, 125), (80, 80, 82), (165, 165, 168)],
+    "white": [(245, 245, 245), (212, 212, 210)],
+    "brown": [(115, 72, 40), (70, 42, 25), (150, 95, 55)],
+    "beige": [(215, 195, 160), (190, 165, 125), (230, 218, 195)],
+    "red": [(180, 30, 30), (120, 25, 30), (225, 60, 50)],
+    "orange": [(235, 130, 30), (205, 110, 45)],
+    "yellow": [(235, 210, 60), (220, 190, 100)],
+    "green": [(70, 130, 60), (60, 130, 112), (150, 190, 110), (35, 65, 40)],
+    "blue": [(50, 85, 170), (125, 170, 205), (25, 35, 85), (70, 150, 185)],
+    "purple": [(110, 60, 130), (165, 140, 190), (60, 20, 60)],
+    "pink": [(230, 150, 175), (240, 195, 205), (215, 80, 130)],
+}
+"""What people call by each word of ``COLOURS``."""
 SAMPLES = 60_000
 """Points at which a model's surface is sampled for colour."""
 
@@ -60,6 +79,8 @@ class Entry:
     variant: str
     placement: str
     holds: bool
+    own: Model | None = None
+    """The model where it is ours and in no file."""
 
     @property
     def name(self) -> str:
@@ -76,7 +97,7 @@ class Entry:
     def face_budget(self) -> int:
         """Small things are seen small."""
         longest = max(self.size_m)
-        return 600 if longest < 0.25 else 1200 if longest < 0.6 else 2500
+        return 900 if longest < 0.25 else 1700 if longest < 0.6 else 2500
 
 
 def read_catalogue(folder: Path) -> dict[str, dict[str, str]]:
@@ -95,19 +116,28 @@ def read_catalogue(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def read_entries(table: Path, catalogue: dict[str, dict[str, str]]) -> list[Entry]:
-    """The catalogue rows that the table of classes names, in its order."""
+    """The catalogue rows that the table of classes names and our own models, in the table's order."""
     entries = []
     for variant, about in yaml.safe_load(table.read_text()).items():
-        for library, names in about["models"].items():
+        rules = (variant, about.get("placement", "floor"), about.get("holds", False))
+        for library, names in about.get("models", {}).items():
             for name in names.split():
-                model_id = f"{library}/{name}"
-                row = catalogue[model_id]
-                entries.append(Entry(model_id, row, variant, about.get("placement", "floor"), about.get("holds", False)))
+                entries.append(Entry(f"{library}/{name}", catalogue[f"{library}/{name}"], *rules))
+        for name, model in OWN.get(variant, dict)().items():
+            entries.append(Entry(f"loc3r/{name}", own_row(name, variant, model), *rules, own=model))
     return entries
 
 
+def own_row(name: str, variant: str, model: Model) -> dict[str, str]:
+    """What the catalogue would say of one of our own models."""
+    width, height, depth = np.ptp(model.vertices, axis=0)
+    row = {"width": width, "depth": depth, "height": height, "elevation": ELEVATION_CM.get(variant, 0.0)}
+    about = {"name": name.rstrip("0123456789").replace("_", " ").capitalize(), "creator": "Loc3R contributors"}
+    return {key: str(value) for key, value in row.items()} | about
+
+
 def choose_splits(entries: list[Entry]) -> dict[str, str]:
-    """"train" or "test" by model id: a quarter of each variant's models, in an order set by their names' hash.
+    """ "train" or "test" by model id: a quarter of each variant's models, in an order set by their names' hash.
 
     Two models give one to each; a single one is for training only.
     """
@@ -131,35 +161,6 @@ def normalise(model: Model, row: dict[str, str]) -> Floats:
     low, high = used.min(0), used.max(0)
     cube = (points - (low + high) / 2) / np.maximum(high - low, 1e-9) * 2
     return cube[:, [2, 0, 1]]  # the file's front is +z, its right +x, up +y; ours: front +x, left +y, up +z
-
-
-def weld(vertices: Floats, faces: Ints) -> tuple[Floats, Ints, Ints]:
-    """Join equal vertices and drop flat and doubled faces: (vertices, faces, index of the kept faces)."""
-    grid, inverse = np.unique(np.rint(vertices * 1e4), axis=0, return_inverse=True)
-    faces = inverse.reshape(-1)[faces]
-    kept = np.flatnonzero((faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 0] != faces[:, 2]))
-    kept = kept[np.unique(np.sort(faces[kept], 1), axis=0, return_index=True)[1]]
-    return grid / 1e4, faces[kept], kept
-
-
-def simplify(vertices: Floats, faces: Ints, target: int) -> tuple[Floats, Ints]:
-    """At most about ``target`` faces, trying harder where the first pass stops early."""
-    for aggression in (5, 8, 10):
-        if len(faces) <= target:
-            break
-        points, triangles = fast_simplification.simplify(
-            vertices.astype(np.float32), faces.astype(np.int32), target_count=target, agg=aggression
-        )
-        vertices, faces = points.astype(float), triangles.astype(np.int64)
-    return vertices, faces
-
-
-def normals_of(vertices: Floats, faces: Ints) -> tuple[Floats, Floats]:
-    """Unit normals (F, 3) and areas (F,)."""
-    a, b, c = (vertices[faces[:, i]] for i in range(3))
-    cross = np.cross(b - a, c - a)
-    length = np.linalg.norm(cross, axis=1)
-    return cross / np.maximum(length, 1e-12)[:, None], length / 2
 
 
 class Surface:
@@ -211,12 +212,32 @@ def bake(surface: Surface, vertices: Floats, faces: Ints, budget: int) -> tuple[
         vertices, faces = split_longest_edge(vertices, faces, worst)
 
 
+def seen_areas(points_m: Floats, faces: Ints) -> Floats:
+    """How much of each face (F,) people see: rays from the front half and from above."""
+    scene = EmbreeScene()
+    TriangleMesh(scene, points_m[faces].astype(np.float32))
+    reach = float(np.linalg.norm(np.ptp(points_m, axis=0)))
+    across = np.linspace(-reach / 2, reach / 2, 64)
+    seen = np.zeros(len(faces))
+    for turn, tilt in ((-60, 20), (-30, 20), (0, 20), (0, 45), (30, 20), (60, 20)):
+        cos, sin = np.cos(np.radians([turn, tilt])), np.sin(np.radians([turn, tilt]))
+        towards = np.array([cos[0] * cos[1], sin[0] * cos[1], sin[1]])
+        left = np.array([-sin[0], cos[0], 0])
+        u, v = np.meshgrid(across, across)
+        starts = towards * reach + u.reshape(-1, 1) * left + v.reshape(-1, 1) * np.cross(towards, left)
+        rays = np.tile(-towards, (len(starts), 1))
+        hits = scene.run(starts.astype(np.float32), rays.astype(np.float32))
+        seen += np.bincount(hits[hits >= 0], minlength=len(faces))
+    return seen
+
+
 def colour_word(rgb: Floats, areas: Floats) -> str:
-    """The word whose typical colours cover most of the area."""
-    words = list(COLOURS)
-    typical = _perceptual(np.array([COLOURS[w] for w in words]))
-    nearest = np.linalg.norm(_perceptual(rgb)[:, None] - typical, axis=2).argmin(1)
-    return words[int(np.bincount(nearest, areas, len(words)).argmax())]
+    """The word whose shades cover most of the area: colours (F, 3) of 0..255, weights (F,)."""
+    words = [word for word in COLOURS for _ in SHADES[word]]
+    shades = _perceptual(np.array([shade for word in COLOURS for shade in SHADES[word]], float))
+    nearest = np.linalg.norm(_perceptual(rgb)[:, None] - shades, axis=2).argmin(1)
+    votes = np.bincount(nearest, areas, len(words))
+    return max(COLOURS, key=lambda word: sum(v for v, w in zip(votes, words, strict=True) if w == word))
 
 
 def _perceptual(rgb: Floats) -> Floats:
@@ -263,17 +284,23 @@ def largest_rectangle(free: NDArray[np.bool_]) -> tuple[int, tuple[int, int, int
 
 
 def tint_glass(model: Model, opening: bool) -> None:
-    """Give transparent materials an opaque colour that looks like glass; exactly ``GLASS`` in a window."""
-    glass = np.array(GLASS) / 255
+    """Give transparent materials an opaque colour: that of glass, or in doors and windows the panes' key."""
     for material in model.materials:
         if material.opacity < GLASS_ALPHA:
-            share = 0.0 if opening else material.opacity
-            material.colour, material.texture = share * material.colour + (1 - share) * glass, None
+            mixed = material.opacity * material.colour + (1 - material.opacity) * np.array(GLASS) / 255
+            material.colour, material.texture = PANE_KEY if opening else mixed, None
+
+
+def without_key(rgba: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Take the panes' key out of mixed colours (F, 4): the rest's colour, and which faces are mostly pane (F,)."""
+    share = np.clip(np.minimum(rgba[:, 0], rgba[:, 2]) - rgba[:, 1], 0, 0.99)[:, None]
+    rest = np.clip((rgba[:, :3] - share * PANE_KEY) / (1 - share), 0, 1)
+    return np.hstack([rest, rgba[:, 3:]]), share[:, 0] > 0.5
 
 
 def build(entry: Entry, split: str) -> tuple[FurnitureModel, bytes]:
     """One model, ready to be packed."""
-    model = read_obj(Path(entry.row["path"]))
+    model = entry.own or read_obj(Path(entry.row["path"]))
     tint_glass(model, entry.placement == "opening")
     vertices, faces, source = weld(normalise(model, entry.row), model.faces)
     width, depth, height = entry.size_m
@@ -288,11 +315,15 @@ def build(entry: Entry, split: str) -> tuple[FurnitureModel, bytes]:
     vertices = vertices[used]
     low, high = vertices.min(0), vertices.max(0)
     cube = (vertices - (low + high) / 2) / np.maximum(high - low, 1e-9) * 2
+    is_pane = np.zeros(len(faces), bool)
+    if entry.placement == "opening":
+        rgba, is_pane = without_key(rgba)
     colours = np.minimum(np.rint(rgba[:, :3] * 255 / 4) * 4, 255).astype(np.uint8)  # steps of 4 compress well
+    colours[is_pane] = GLASS
     top = table_top(cube * size / 2, faces) if entry.holds else None
     about = FurnitureModel(
         model_id=entry.model_id, name=entry.name, size_m=entry.size_m,
-        colour=colour_word(colours.astype(float), normals_of(cube * size, faces)[1]),
+        colour=colour_word(colours.astype(float), seen_areas(cube * size / 2, faces)),
         split=split, placement=entry.placement, elevation_m=float(entry.row.get("elevation", 0)) / 100,
         top_m=round(top[0], 4) if top else None,
         top_area_m=tuple(round(x, 4) for x in top[1]) if top else None,
@@ -302,20 +333,19 @@ def build(entry: Entry, split: str) -> tuple[FurnitureModel, bytes]:
     return about, encode_mesh(cube, faces, colours)
 
 
-def attribution(models: list[FurnitureModel], catalogue: dict[str, dict[str, str]]) -> str:
+def attribution(models: list[FurnitureModel], titles: dict[str, str]) -> str:
     """The notice that the licences ask for: every model, its creator, its licence, what was changed."""
     lines = [
         "# Furniture models: creators and licences", "",
-        "The models in this folder come from the furniture libraries of Sweet Home 3D (https://www.sweethome3d.com),",
+        "Most models in this folder come from the furniture libraries of Sweet Home 3D (www.sweethome3d.com),",
         "as packaged by Debian in `sweethome3d-furniture`. They were simplified, their textures and materials were",
         "reduced to one colour a face, and they were re-encoded by `scripts/build_furniture_pack.py`.",
-        "The creators do not endorse this project.", "",
+        "The creators do not endorse this project. Models under `loc3r/` are our own (`scripts/own_models.py`).", "",
         *[f"- {name}: {url}" for name, url in URLS.items()], "",
         "| model | title | creator | licence |", "| --- | --- | --- | --- |",
     ]  # fmt: skip
     for model in models:
-        title = catalogue[model.model_id]["name"]
-        lines.append(f"| {model.model_id} | {title} | {model.creator} | {model.licence} |")
+        lines.append(f"| {model.model_id} | {titles[model.model_id]} | {model.creator} | {model.licence} |")
     return "\n".join(lines) + "\n"
 
 
@@ -339,7 +369,9 @@ def main(source: Path, out: Path) -> None:
         offset += len(data)
     write_bytes(out / "meshes.bin", b"".join(data for _, data in built))
     write_text(out / "models.json", "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
-    write_text(out / "ATTRIBUTION.md", attribution([model for model, _ in built], catalogue))
+    write_text(
+        out / "ATTRIBUTION.md", attribution([model for model, _ in built], {e.model_id: e.row["name"] for e in entries})
+    )
     click.echo(f"{len(built)} models in {len({m.name for m, _ in built})} classes, {offset / 1e6:.1f} MB")
 
 

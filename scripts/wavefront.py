@@ -63,7 +63,12 @@ def _statements(path: Path) -> Iterator[tuple[str, str]]:
             yield keyword, rest.strip()
 
 
-def _read_texture(path: Path) -> NDArray[np.uint8] | None:
+def _read_texture(folder: Path, name: str) -> NDArray[np.uint8] | None:
+    """The image, (H, W, 4); a path from the author's own disk stands for the folder's only image."""
+    path = folder / name
+    images = [p for p in sorted(folder.iterdir()) if p.suffix.lower() in (".jpg", ".jpeg", ".png")]
+    if not path.exists() and name.startswith("/") and len(images) == 1:
+        path = images[0]
     if not path.exists():
         return None
     with Image.open(path) as image:
@@ -85,7 +90,7 @@ def read_materials(path: Path) -> dict[str, Material]:
         elif keyword == "Tr":
             current.opacity = 1 - float(rest)
         elif keyword == "map_Kd":
-            current.texture = _read_texture(path.parent / rest.replace("\\", "/").split(" -")[0])
+            current.texture = _read_texture(path.parent, rest.replace("\\", "/"))
     return materials
 
 

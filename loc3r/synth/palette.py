@@ -135,7 +135,7 @@ def choose_makers(
 
 def sky(rng: np.random.Generator) -> Colours:
     """From straight down to straight up, (SKY_STEPS, 3)."""
-    ground, haze, zenith = np.array([[120, 130, 105], [238, 242, 240], [165, 205, 245]]) + rng.normal(0, 8, (3, 3))
+    ground, haze, zenith = np.array([[120, 130, 105], [238, 242, 240], [165, 205, 245]]) + rng.normal(0, 4, (3, 3))
     height = np.linspace(-1, 1, SKY_STEPS)[:, None]
     below = ground + (haze - ground) * np.clip(1 + 3 * height, 0, 1)
     above = haze + (zenith - haze) * np.clip(1.5 * height, 0, 1)
