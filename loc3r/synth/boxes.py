@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from loc3r.synth.room import RoomObject
+from loc3r.synth.room import Floats, RoomObject
 
 TOUCH_M = 0.002
 """Boxes that share less than this touch; they don't intersect."""
@@ -73,6 +73,13 @@ def inside_rectangle(box: RoomObject, support: RoomObject, area_m: tuple[float, 
     local = support.local_xy(box.footprint_m)
     low, high = np.array(area_m[:2]) - TOUCH_M, np.array(area_m[2:]) + TOUCH_M
     return bool((local >= low).all() and (local <= high).all())
+
+
+def in_front_of(anchor: RoomObject, out_m: float, left_m: float = 0.0) -> tuple[float, float]:
+    """The point that lies so far out of a thing's front (from its centre) and to its left."""
+    point: Floats = np.array(anchor.center_m[:2]) + anchor.front * out_m
+    point = point + np.array([-anchor.front[1], anchor.front[0]]) * left_m
+    return float(point[0]), float(point[1])
 
 
 def _reach_m(box: RoomObject, yaw_rad: float) -> float:

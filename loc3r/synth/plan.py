@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from loc3r.synth.boxes import bottom_m, collides, inside_rectangle, inside_room, is_flat
+from loc3r.synth.boxes import bottom_m, collides, in_front_of, inside_rectangle, inside_room, is_flat
 from loc3r.synth.floor import Cells, Floor, blocks, doorstep, is_main
 from loc3r.synth.furniture import FurnitureModel, FurniturePack, Placement, Split
-from loc3r.synth.room import Floats, RoomObject
+from loc3r.synth.room import RoomObject
 from loc3r.synth.walls import Wall, walls_of
 
 TRIES = 8
@@ -388,13 +388,6 @@ class Plan:
         self.things = self.things[:count]
         self._access = {number: cells for number, cells in self._access.items() if number not in gone}
         self._free = self.floor.free(self.things)
-
-
-def in_front_of(anchor: RoomObject, out_m: float, left_m: float = 0.0) -> tuple[float, float]:
-    """The point that lies so far out of a thing's front (from its centre) and to its left."""
-    point: Floats = np.array(anchor.center_m[:2]) + anchor.front * out_m
-    point = point + np.array([-anchor.front[1], anchor.front[0]]) * left_m
-    return float(point[0]), float(point[1])
 
 
 def _shows(model: FurnitureModel) -> bool:
