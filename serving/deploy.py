@@ -132,7 +132,8 @@ def _gone_back(
     outcome = "nothing else was served before"
     if previous != version:
         try:
-            _load(url, timeout_s)
+            if not _serves(url, previous, repository.model_hash_of(previous)):  # a failed load left it in place
+                _load(url, timeout_s)
             outcome = f"version {previous} serves again"
         except Loc3RError as error:
             outcome = f"version {previous} could not be loaded either: {error.message}"

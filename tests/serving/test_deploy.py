@@ -1,0 +1,141 @@
+"""Serve, deploy, fail, go back, roll back: by the commands that people type, on a Triton of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from loc3r.cli import loc3r
+from loc3r.client import Loc3R
+from loc3r.errors import ServiceError, UnknownSceneError
+from loc3r.services.process import free_port
+from loc3r.services.triton import Ports, RunningTriton
+from loc3r.settings import load_settings
+from serving.repository import ModelRepository
+
+pytestmark = [pytest.mark.xdist_group("triton"), pytest.mark.timeout(600)]
+SITUATION = "I am standing by the sink."
+
+
+def run(*arguments: str) -> str:
+    """Output of a loc3r command; its error, if it has one, is raised."""
+    result = CliRunner().invoke(loc3r, list(arguments), catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.fixture
+def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelRepository]:
+    """An empty repository and a detached Triton over it."""
+    monkeypatch.setenv("LOC3R_STATE_DIR", str(tmp_path / "state"))
+    ports = [f"--{name}-port={port}" for name, port in asdict(Ports.free()).items()]
+    repository = ModelRepository(tmp_path / "repository")
+    try:
+        run("serve", "--repository", str(repository.folder), "--detach", *ports)
+        yield repository
+    finally:
+        run("serve", "--stop")
+
+
+def test_from_an_empty_server_to_a_rollback(
+    served: ModelRepository, make_checkpoint: Callable[[int], Path], frames_folder: Path, tmp_path: Path
+):
+    where = ("--repository", str(served.folder))
+    url = RunningTriton.find(load_settings().state_dir).url
+    assert "already serves" in run("serve", *where, "--detach")
+
+    with pytest.raises(ServiceError, match="loc3r export"):
+        run("deploy", *where)
+    first = make_checkpoint(0)
+    assert "exported as version 1" in run("export", "--model", str(first), *where)
+    assert "is already version 1" in run("export", "--model", str(first), *where)
+    assert "version 1 serves" in run("deploy", *where)
+    picture = tmp_path / "map.png"
+    said = run(
+        "ask", "--video", str(frames_folder), "--situation", SITUATION, "--question", "Why?", "--map", str(picture)
+    )
+    assert "version 1" in said and "sigma" in said and Image.open(picture).width > 500
+
+    run("export", "--model", str(make_checkpoint(1)), *where)
+    with Answering(url, frames_folder) as answering:
+        assert "version 2 serves" in run("deploy", *where)
+    assert "1" in answering.versions
+    assert {type(error) for error in answering.failures} <= {UnknownSceneError}, (
+        answering.failures
+    )  # opened in version 1
+
+    bad = make_checkpoint(2)
+    weights = load_file(bad / "model.safetensors")
+    save_file({name: tensor * float("nan") for name, tensor in weights.items()}, bad / "model.safetensors")
+    run("export", "--model", str(bad), *where)
+    with pytest.raises(ServiceError, match=r"version 3 failed its check; version 2 serves again"):
+        run("deploy", *where)
+    (served.model / "3" / "checkpoint" / "model.safetensors").write_bytes(b"cut short")
+    with pytest.raises(
+        ServiceError, match=r"version 3 failed its check; version 2 serves again(.|\n)*Triton did not load"
+    ):
+        run("deploy", *where)
+    assert (serves(url), served.served, served.history) == ("2", 2, [1, 2])
+
+    assert "version 1 serves" in run("deploy", *where, "--rollback")
+    assert (serves(url), served.served, served.history) == ("1", 1, [1])
+    with pytest.raises(ServiceError, match="nothing to roll back to"):
+        run("deploy", *where, "--rollback")
+
+    assert "stopped" in run("serve", "--stop")
+    with pytest.raises(ServiceError, match="no server answers"):
+        run("ask", "--url", url, "--video", str(frames_folder), "--situation", SITUATION)
+
+
+def serves(url: str) -> str:
+    with Loc3R(url) as client:
+        return client.info().version
+
+
+class Answering:
+    """A user who goes on asking while versions change."""
+
+    def __init__(self, url: str, video: Path) -> None:
+        self.versions: set[str] = set()
+        self.failures: list[Exception] = []
+        self._url, self._video = url, video
+        self._enough = threading.Event()
+        self._thread = threading.Thread(target=self._ask)
+
+    def _ask(self) -> None:
+        with Loc3R(self._url, timeout_s=60) as client:
+            while not self._enough.wait(0.05):
+                try:
+                    with client.open_scene(self._video) as scene:
+                        self.versions.add(scene.locate(SITUATION).model.version)
+                except Exception as error:
+                    self.failures.append(error)
+
+    def __enter__(self) -> Answering:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._enough.set()
+        self._thread.join(60)
+
+
+def test_a_port_that_is_taken_is_named(checkpoint: Path, tmp_path: Path):
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ServiceError, match=f"127.0.0.1:{port}"):
+            run(
+                "serve", "--repository", str(tmp_path), f"--grpc-port={port}",
+                f"--http-port={free_port()}", f"--metrics-port={free_port()}",
+            )  # fmt: skip
