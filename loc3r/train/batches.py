@@ -166,7 +166,7 @@ def check_data(prepared: PreparedData, recipe: Recipe) -> None:
         DataError: it was not; names the fields.
     """
     wanted = recipe.data.model_dump(mode="json")
-    found = prepared.manifest["data"]
+    found = prepared.manifest["recipe"]
     wrong = [name for name in wanted if found.get(name) != wanted[name]]
     if wrong:
         raise DataError(

@@ -96,7 +96,8 @@ class LossModule(nn.Module):
 
     def forward(self, batch: Batch, counts: Mapping[str, float]) -> tuple[Tensor, Tensor]:
         """The scalar to back-propagate, and each term's sum, detached: (terms,) in the order of ``names``."""
-        terms = joint_loss(self.model(batch), batch, self.model.config)
+        outputs = self.model.forward(batch)  # not a call: ZeRO-3's hooks know tensors, not ``Outputs``
+        terms = joint_loss(outputs, batch, self.model.config)
         self.names = tuple(terms.sums)
         sums = torch.stack([terms.sums[name].detach().double() for name in self.names])
         return terms.total(counts) * self.ranks, sums

@@ -10,8 +10,9 @@ from typing import Any
 import click
 
 from loc3r.errors import CheckpointError, TrainingError
-from loc3r.files import hash_file, hash_json, read_json
+from loc3r.files import hash_file, hash_json
 from loc3r.recipe import Recipe, load_recipe
+from loc3r.tracking.lineage import read_lineage
 
 NO_TRACKING = "none"
 
@@ -142,11 +143,10 @@ def already_trained(job: TrainingJob, identity: Identity) -> bool:
     Raises:
         TrainingError: it holds the model of another job.
     """
-    path = job.model / "lineage.json"
-    if not path.is_file():
-        return False
-    refuse_other(Identity.of(read_json(path)), identity, job.model, TrainingError)
-    return True
+    lineage = read_lineage(job.model)
+    if lineage:
+        refuse_other(Identity.of(lineage), identity, job.model, TrainingError)
+    return bool(lineage)
 
 
 def refuse_other(

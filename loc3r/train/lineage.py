@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 import loc3r
-from loc3r.files import read_json
 from loc3r.recipe import Recipe
+from loc3r.tracking.lineage import read_lineage
 from loc3r.train.job import Identity
 
 LINEAGE_FILE = "lineage.json"
@@ -40,10 +40,17 @@ def data_revision(data: Path) -> str | None:
 
 
 def lineage_of(
-    *, recipe: Recipe, identity: Identity, data: Path, init: Path | None, prior: Any, situations: int, ranks: int
+    *,
+    recipe: Recipe,
+    identity: Identity,
+    data: Path,
+    init: Path | None,
+    prior: dict[str, Any],
+    situations: int,
+    ranks: int,
 ) -> dict[str, Any]:
     """The ``lineage.json`` of a finished model; ``situations`` are this training's, its ancestors' are added."""
-    parent = _parent(init)
+    parent = read_lineage(init) if init else {}
     return {
         "name": recipe.name,
         "recipe_hash": identity.recipe_hash,
@@ -81,18 +88,12 @@ Loss of the last step: {loss:.4f}. `scores.json` appears here once `loc3r evalua
 |---|---|
 | recipe | `{lineage["recipe_hash"]}` (`recipe.yaml`) |
 | data | `{lineage["data_hash"]}` |
-| pose prior | `{lineage["prior"]}` |
+| pose prior | {lineage["prior"]["name"]} `{lineage["prior"]["fingerprint"]}` |
 | code | `{lineage["code_commit"]}` |
 | seed | {lineage["seed"]} |
 
     loc3r evaluate --model . --data PREPARED --out REPORT
 """
-
-
-def _parent(init: Path | None) -> dict[str, Any]:
-    path = init / LINEAGE_FILE if init else None
-    parent: dict[str, Any] = read_json(path) if path and path.is_file() else {}
-    return parent
 
 
 def _git(root: Path, *arguments: str) -> str:

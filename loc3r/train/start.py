@@ -15,6 +15,7 @@ from loc3r.model.modelling import Loc3R
 from loc3r.model.processor import Processor
 from loc3r.model.tokenizer import load_tokenizer, train_tokenizer
 from loc3r.recipe import Recipe
+from loc3r.tracking.lineage import read_lineage
 from loc3r.train.engine import Group
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def build(
         tokenizer = load_tokenizer(_own_tokenizer(recipe, prepared, out, group))
         class_names = prepared.class_names
     else:
+        _check_prior(prepared, init)
         tokenizer = load_tokenizer(init)
         class_names = _check_shape(Loc3RConfig.load(init), recipe, init).class_names
     config = Loc3RConfig.from_recipe(recipe, class_names, tokenizer)
@@ -64,6 +66,18 @@ def _own_tokenizer(recipe: Recipe, prepared: PreparedData, out: Path, group: Gro
         draft.rename(folder)
     group.barrier()
     return folder
+
+
+def _check_prior(prepared: PreparedData, init: Path) -> None:
+    """Camera tokens of another prior are another language: the model would have to learn it anew, silently."""
+    found, wanted = read_lineage(init).get("prior"), prepared.manifest["prior"]
+    if isinstance(found, dict) and found.get("fingerprint") != wanted["fingerprint"]:
+        raise CheckpointError(
+            f"{init} was trained with another pose prior",
+            received=f"{found.get('name')} {found.get('fingerprint')}",
+            expected=f"{wanted['name']} {wanted['fingerprint']}, which encoded the data",
+            fix="prepare the data with the checkpoint's prior, or train without --init",
+        )
 
 
 def _check_shape(config: Loc3RConfig, recipe: Recipe, init: Path) -> Loc3RConfig:

@@ -43,7 +43,7 @@ class Trainer:
         check_data(prepared, recipe)
         self.job, self.recipe, self.group = job, recipe, group
         self.identity: Identity = job.identity(prepared.data_hash)
-        self._prior = prepared.manifest.get("prior")
+        self._prior = prepared.manifest["prior"]
         self._stopping = stopping
         model, self.processor = build(recipe, prepared, job.init, job.out, group)
         self.data = TrainingData(prepared, recipe, self.processor, group.rank, group.ranks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -43,18 +44,22 @@ def write_recipe(path: Path, **sections: dict[str, object]) -> Path:
     return path
 
 
-def write_data(folder: Path, recipe: Recipe, scenes: int = 6, seed: int = 0) -> Path:
-    """Prepared data of ``scenes`` scenes with 4 to 7 questions each."""
+def write_data(folder: Path, recipe: Recipe, scenes: int = 6, seed: int = 0, broken_scene: str = "") -> Path:
+    """Prepared data of ``scenes`` scenes with 4 to 7 questions each; ``broken_scene`` has a NaN camera token."""
     rng = np.random.default_rng(seed)
     names = [f"room_{i:06d}_00" for i in range(scenes)]
-    write_shard(folder / "scenes-00000.parquet", [_row(name, recipe, rng) for name in names], {"seed": str(seed)})
+    rows = [_row(name, recipe, rng) for name in names]
+    for row in rows:
+        if row["scene_id"] == broken_scene:
+            row["camera_tokens"][0] = np.nan
+    write_shard(folder / "scenes-00000.parquet", rows, {"seed": str(seed)})
     samples = [_sample(name, i, rng) for name in names for i in range(rng.integers(4, 8))]
     write_samples(folder / "samples.parquet", samples)
     manifest = {
         "class_names": CLASSES,
-        "data": recipe.data.model_dump(mode="json"),
+        "recipe": recipe.data.model_dump(mode="json"),
         "data_hash": hash_folder(folder),
-        "prior": "none",
+        "prior": {"name": "none", "fingerprint": "none-4", "licence": "Apache-2.0", "dim": 4},
         "counts": {"scenes": scenes, "samples": len(samples)},
         "shards": [{"file": "scenes-00000.parquet", "scenes": names}],
     }
@@ -62,7 +67,7 @@ def write_data(folder: Path, recipe: Recipe, scenes: int = 6, seed: int = 0) -> 
     return folder
 
 
-def _row(name: str, recipe: Recipe, rng: np.random.Generator) -> dict[str, object]:
+def _row(name: str, recipe: Recipe, rng: np.random.Generator) -> dict[str, Any]:
     data, side = recipe.data, recipe.data.tokens_a_side
     frames = rng.integers(0, 256, (data.frames, data.frame_size_px, data.frame_size_px, 3), np.uint8)
     xy_m = rng.normal(0, 2, (data.frames, side, side, 2)).astype(np.float32)
@@ -88,7 +93,7 @@ def _sample(scene_id: str, index: int, rng: np.random.Generator) -> PreparedSamp
     thing, other = rng.choice(CLASSES, 2, replace=False)
     situation = f"I am beside the {thing}, facing the {other}."
     x_m, y_m, look_x_m, look_y_m = rng.normal(0, 2, 4).tolist()
-    placed = True
+    placed = index % 4 != 3
     start = situation.index(f"the {thing}") + 4
     return PreparedSample(
         sample_id=f"{scene_id}-{index}",

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+from loc3r.train.metrics import MetricsLog, StepRecord
+
+RECORD = StepRecord(
+    step=1, loss=0.1 + 0.2, terms={"answer": 1 / 3}, learning_rate=1e-3, gradient_norm=2.0, questions=12, time_s=5.0,
+    duration_s=0.5, data_wait_s=0.1,
+)  # fmt: skip
+
+
+def log_of(path: Path, steps: int) -> MetricsLog:
+    log = MetricsLog(path)
+    for step in range(1, steps + 1):
+        log.append(replace(RECORD, step=step))
+    return log
+
+
+def test_floats_survive_exactly(tmp_path: Path) -> None:
+    assert log_of(tmp_path / "m.jsonl", 1).read() == [RECORD]
+
+
+def test_truncation_forgets_later_steps_and_half_lines(tmp_path: Path) -> None:
+    log = log_of(tmp_path / "m.jsonl", 5)
+    with log.path.open("a") as file:
+        file.write('{"step": 6, "lo')
+    assert [record.step for record in log.read()] == [1, 2, 3, 4, 5]
+    log.truncate(3)
+    log.append(replace(RECORD, step=4))
+    assert [record.step for record in log.read()] == [1, 2, 3, 4]
+
+
+def test_reading_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    log = log_of(tmp_path / "m.jsonl", 2)
+    first, offset = log.read_from(0)
+    with log.path.open("a") as file:
+        file.write('{"step": 3')
+    assert len(first) == 2 and log.read_from(offset) == ([], offset)
+    log.truncate(2)
+    log.append(replace(RECORD, step=3))
+    assert [record.step for record in log.read_from(offset)[0]] == [3]
+
+
+def test_figures_and_table(tmp_path: Path) -> None:
+    assert RECORD.flat()["train/questions_per_s"] == 24
+    assert RECORD.flat()["train/data_wait_share"] == 0.2
+    log_of(tmp_path / "m.jsonl", 3).write_table(tmp_path / "m.csv")
+    rows = list(csv.DictReader((tmp_path / "m.csv").open()))
+    assert [row["step"] for row in rows] == ["1", "2", "3"]
+    assert float(rows[0]["loss"]) == RECORD.loss and float(rows[0]["answer"]) == 1 / 3
