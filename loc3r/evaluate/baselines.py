@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 CENTRE = "scene centre"
-HEADING = "best constant heading"
-FREQUENT = "most frequent answer"
-TEXT_ONLY = "text-only model"
+HEADING = "constant heading"
+FREQUENT = "frequent answer"
+TEXT_ONLY = "text only"
 MAX_TRAINING_QUESTIONS = 10_000
 
 
@@ -67,7 +67,7 @@ class TrivialGuesses:
 
 def baselines_of(metric: str) -> tuple[str, ...]:
     """Names of the baselines that a metric is shown beside."""
-    if metric.startswith("answer_em"):
+    if metric.startswith(("answer_em", "plain_em")):
         return (FREQUENT, TEXT_ONLY)
     if metric.startswith(("acc_15deg", "acc_30deg", "heading")):
         return (HEADING,)

@@ -100,12 +100,10 @@ def metrics_for(predictions: Sequence[Prediction]) -> list[Metric]:
     found.append(Metric("answer_em", "Answer exact match", "share", answers.SCORER, answer_matches))
     for kind in sorted({p.question_type for p in predictions if p.dataset == SITUATED}):
         observe = _only("question_type", kind, answer_matches)
-        found.append(Metric(f"answer_em/{kind}", f"· {kind}", "share", answers.SCORER, observe))
+        found.append(Metric(f"answer_em/{kind}", kind.replace("_", " "), "share", answers.SCORER, observe))
     for dataset in sorted({p.dataset for p in predictions} - {SITUATED}):
-        title = f"Exact match, {dataset} form, no situation"
-        found.append(
-            Metric(f"answer_em/{dataset}", title, "share", answers.SCORER, _only("dataset", dataset, _matches))
-        )
+        title = f"in {dataset}'s form"
+        found.append(Metric(f"plain_em/{dataset}", title, "share", answers.SCORER, _only("dataset", dataset, _matches)))
     return found
 
 
@@ -113,11 +111,17 @@ def form_metrics(predictions: Sequence[Prediction]) -> list[Metric]:
     """Acc@1.0 m and Acc@30° of each situation form; none for human text."""
     forms = sorted({p.situation_form for p in poses(predictions) if p.situation_form})
     return [
-        Metric(f"{short}/{form}", form, "share", LOCALISATION_SCORER, _only("situation_form", form, observe))
+        Metric(
+            f"{name}/{form}",
+            f"{form.replace('_', ' ')}: {title}",
+            "share",
+            LOCALISATION_SCORER,
+            _only("situation_form", form, observe),
+        )
         for form in forms
-        for short, observe in (
-            ("acc_1.0m", _below(position_errors_m, 1.0)),
-            ("acc_30deg", _below(heading_errors_deg, 30)),
+        for name, title, observe in (
+            ("acc_1.0m", "Acc@1.0 m", _below(position_errors_m, 1.0)),
+            ("acc_30deg", "Acc@30°", _below(heading_errors_deg, 30)),
         )
     ]
 

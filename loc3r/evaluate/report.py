@@ -16,6 +16,21 @@ from loc3r.files import write_text
 if TYPE_CHECKING:
     from rich.table import Table
 
+MAIN = "Scores"
+FORMS = "Situation forms"
+SECTIONS = {
+    "answer_em/": "Answers by question type",
+    "plain_em/": "Answers to questions without a situation",
+    "acc_1.0m/": FORMS,
+    "acc_30deg/": FORMS,
+    "inside_1_sigma": "Honesty",
+    "inside_2_sigma": "Honesty",
+}
+"""Beginning of a metric's name to the section that it is shown in."""
+ORDER = (
+    "primary", "acc_0.5m", "acc_1.0m", "acc_15deg", "acc_30deg", "answer_em", "position_error_m", "heading_error_deg",
+    "layout_error_m",
+)  # fmt: skip
 DIGITS = {"m": ("{:.2f}", 1), "deg": ("{:.0f}", 1), "share": ("{:.1f}", 100)}
 UNITS = {"m": " m", "deg": "°", "share": " %"}
 
@@ -29,6 +44,8 @@ class Row:
     score: str
     interval: str
     baselines: str
+    best: str
+    """The best baseline alone."""
     verdict: str
     """``better`` or ``worse`` when the interval excludes the best baseline, else empty."""
     n: str
@@ -37,15 +54,16 @@ class Row:
     @classmethod
     def of(cls, name: str, score: Score) -> Row:
         """Format a score."""
-        baselines = ", ".join(f"{_text(value, score.unit)} ({who})" for who, value in score.baselines.items())
+        baselines = [f"{_text(value, score.unit)} {who}" for who, value in _by_quality(score)]
         if score.expected is not None:
-            baselines = f"{_text(score.expected, score.unit)} if true"
+            baselines = [f"{_text(score.expected, score.unit)} if true"]
         return cls(
             name=name,
             title=score.title,
             score=_text(score.value, score.unit),
             interval=f"{_text(score.low, score.unit, unit_shown=False)} – {_text(score.high, score.unit)}",
-            baselines=baselines,
+            baselines=", ".join(baselines),
+            best=baselines[0] if baselines else "",
             verdict=_verdict(score),
             n=f"{score.n:,}",
             scorer=score.scorer,
@@ -54,20 +72,11 @@ class Row:
 
 def rows(scores: Mapping[str, Score]) -> dict[str, list[Row]]:
     """The table in sections: what counts first, then question types, situation forms, calibration."""
-    sections: dict[str, list[Row]] = {
-        "Scores": [],
-        "Answers by question type": [],
-        "Situation forms": [],
-        "Honesty": [],
-    }
-    for name, score in scores.items():
-        if name.startswith("answer_em/"):
-            section = "Answers by question type"
-        elif "/" in name:
-            section = "Situation forms"
-        else:
-            section = "Honesty" if name.startswith("inside_") else "Scores"
-        sections[section].append(Row.of(name, score))
+    sections: dict[str, list[Row]] = {section: [] for section in (MAIN, *SECTIONS.values())}
+    for name in sorted(
+        scores, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), scores[name].title)
+    ):
+        sections[SECTIONS.get(name.partition("/")[0] + "/" * ("/" in name), MAIN)].append(Row.of(name, scores[name]))
     return {title: found for title, found in sections.items() if found}
 
 
@@ -83,13 +92,11 @@ def terminal_table(scores: Mapping[str, Score], title: str, confidence: float) -
     table.add_column("n", justify="right")
     colours = {"better": "green", "worse": "red", "": ""}
     for section, found in rows(scores).items():
-        if section == "Situation forms":
+        if section == FORMS:
             continue
         for row in found:
             style = colours[row.verdict]
-            table.add_row(
-                row.title, f"[{style}]{row.score}[/]" if style else row.score, row.interval, row.baselines, row.n
-            )
+            table.add_row(row.title, f"[{style}]{row.score}[/]" if style else row.score, row.interval, row.best, row.n)
         table.add_section()
     return table
 
@@ -113,13 +120,16 @@ def _text(value: float, unit: str, *, unit_shown: bool = True) -> str:
     return pattern.format(factor * value) + (UNITS[unit] if unit_shown else "")
 
 
+def _by_quality(score: Score) -> list[tuple[str, float]]:
+    """Baselines with a value, best first."""
+    known = [(who, value) for who, value in score.baselines.items() if not math.isnan(value)]
+    return sorted(known, key=lambda pair: pair[1], reverse=score.higher_is_better)
+
+
 def _verdict(score: Score) -> str:
     """How the interval lies to the best baseline."""
-    known = [value for value in score.baselines.values() if not math.isnan(value)]
-    if not known:
-        return ""
-    best = max(known) if score.higher_is_better else min(known)
-    above, below = score.low > best, score.high < best
+    known = _by_quality(score)
+    above, below = (known and score.low > known[0][1]), (known and score.high < known[0][1])
     if not (above or below):
         return ""
-    return "better" if above == score.higher_is_better else "worse"
+    return "better" if bool(above) == score.higher_is_better else "worse"

@@ -13,7 +13,7 @@ from loc3r.evaluate.intervals import Bootstrap, Interval, mean_interval, mean_of
 from loc3r.evaluate.metrics import Metric, answer_matches, form_metrics, layout_errors_m, metrics_for, primary_parts
 from loc3r.evaluate.predictions import LayoutError, Prediction, poses
 
-TRIVIAL = "best trivial guesses"
+TRIVIAL = "best of these"
 T0 = "T0: unseen synthetic rooms"
 """Scores on synthetic rooms carry this label: they are never ScanNet or SQA3D results."""
 
@@ -58,7 +58,7 @@ def score_all(
     if poses(predictions):
         scores["primary"] = Score.of(
             mean_of_means(primary_parts(predictions), bootstrap),
-            title="Primary: mean of Acc@1.0 m, Acc@30° and exact match",
+            title="Primary",
             unit="share",
             scorer="loc3r-primary",
             baselines={TRIVIAL: mean_of_means(primary_parts(trivial_model(guesses)), bootstrap).value},
