@@ -67,7 +67,7 @@ class PlainRenderer:
         points = pose[:3, 3].astype(np.float32) + directions * np.minimum(hit["tfar"], 100)[:, None]
         normals = self.normals[hit["primID"]]
         normals = normals * -np.sign((normals * directions).sum(1, keepdims=True))
-        light = lighting.direct(self.scene, points, normals, self.lights, soft=True) + lighting.fill(normals)
+        light = lighting.direct(self.scene, points, normals, self.lights, spots=(0, 1, 2, 3)) + lighting.fill(normals)
         return light * self.albedo[hit["primID"]]
 
 

@@ -48,6 +48,13 @@ URLS = {
     "CC BY 3.0": "https://creativecommons.org/licenses/by/3.0/",
     "CC BY 3.0 US": "https://creativecommons.org/licenses/by/3.0/us/",
 }
+HOMES = {
+    "blendswap-cc-0": "www.blendswap.com",
+    "blendswap-cc-by": "www.blendswap.com",
+    "katorlegaz": "www.katorlegaz.com",
+    "scopia": "www.sweethome3d.com",
+    "loc3r": "this project",
+}
 ARCHIVES = ("BlendSwap-CC-0", "BlendSwap-CC-BY", "KatorLegaz", "Scopia")
 PANE_KEY = np.array([1.0, 0.0, 1.0])
 """Marks window panes while colours are mixed; nothing else is magenta. They leave as ``GLASS``."""
@@ -333,8 +340,18 @@ def build(entry: Entry, split: str) -> tuple[FurnitureModel, bytes]:
     return about, encode_mesh(cube, faces, colours)
 
 
-def attribution(models: list[FurnitureModel], titles: dict[str, str]) -> str:
-    """The notice that the licences ask for: every model, its creator, its licence, what was changed."""
+def source_url(entry: Entry) -> str:
+    """The page that the model's own licence file names, or its library's."""
+    library = entry.model_id.split("/")[0]
+    folder = Path(entry.row.get("path", "")).parent
+    notes = [p for p in sorted(folder.glob("*")) if p.suffix.lower() in (".txt", ".html")] if entry.own is None else []
+    found = [re.search(r"blendswap\.com/blends/view/\d+", note.read_text(errors="replace")) for note in notes]
+    pages = [f"www.{match[0]}" for match in found if match]
+    return pages[0] if pages else HOMES[library]
+
+
+def attribution(built: list[tuple[Entry, FurnitureModel]]) -> str:
+    """The notice that the licences ask for: every model, its creator, its source, its licence, what was changed."""
     lines = [
         "# Furniture models: creators and licences", "",
         "Most models in this folder come from the furniture libraries of Sweet Home 3D (www.sweethome3d.com),",
@@ -342,10 +359,11 @@ def attribution(models: list[FurnitureModel], titles: dict[str, str]) -> str:
         "reduced to one colour a face, and they were re-encoded by `scripts/build_furniture_pack.py`.",
         "The creators do not endorse this project. Models under `loc3r/` are our own (`scripts/own_models.py`).", "",
         *[f"- {name}: {url}" for name, url in URLS.items()], "",
-        "| model | title | creator | licence |", "| --- | --- | --- | --- |",
+        "| model | title | creator | licence | source |", "| --- | --- | --- | --- | --- |",
     ]  # fmt: skip
-    for model in models:
-        lines.append(f"| {model.model_id} | {titles[model.model_id]} | {model.creator} | {model.licence} |")
+    for entry, model in built:
+        cells = (model.model_id, entry.row["name"], model.creator, model.licence, source_url(entry))
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -362,6 +380,7 @@ def main(source: Path, out: Path) -> None:
         splits = choose_splits(entries)
         entries.sort(key=lambda entry: entry.model_id)
         built = [build(entry, splits[entry.model_id]) for entry in track(entries, "models")]
+        notice = attribution(list(zip(entries, [model for model, _ in built], strict=True)))
     rows: list[dict[str, Any]] = []
     offset = 0
     for model, data in built:
@@ -369,9 +388,7 @@ def main(source: Path, out: Path) -> None:
         offset += len(data)
     write_bytes(out / "meshes.bin", b"".join(data for _, data in built))
     write_text(out / "models.json", "[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
-    write_text(
-        out / "ATTRIBUTION.md", attribution([model for model, _ in built], {e.model_id: e.row["name"] for e in entries})
-    )
+    write_text(out / "ATTRIBUTION.md", notice)
     click.echo(f"{len(built)} models in {len({m.name for m, _ in built})} classes, {offset / 1e6:.1f} MB")
 
 

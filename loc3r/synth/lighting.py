@@ -21,7 +21,7 @@ LIFT_M = 0.004
 
 @dataclass(frozen=True, eq=False)
 class Light:
-    """Points (P, 3) that shine with a colour (3,), to one side if they have a normal (3,)."""
+    """Four points (4, 3) that shine with a colour (3,), to one side if they have a normal (3,)."""
 
     points: Floats
     colour: Floats
@@ -61,21 +61,23 @@ def window_light(window: RoomObject, daylight: float) -> Light:
     return Light(points.astype(np.float32), colour.astype(np.float32), normal.astype(np.float32))
 
 
-def direct(scene: EmbreeScene, points: Floats, normals: Floats, lights: tuple[Light, ...], soft: bool) -> Floats:
-    """Light (N, 3) that arrives straight from the lights; ``soft`` uses all their points, else one each."""
+def direct(
+    scene: EmbreeScene, points: Floats, normals: Floats, lights: tuple[Light, ...], spots: tuple[int, ...] = ()
+) -> Floats:
+    """Light (N, 3) that arrives straight from the lights: from those of their points, or from their middles."""
     total = np.zeros((len(points), 3), np.float32)
     origins = points + normals * LIFT_M
     for light in lights:
-        spots = light.points if soft else light.points.mean(0, keepdims=True)
-        for spot in spots:
-            rays = spot - origins
+        places = light.points[list(spots)] if spots else light.points.mean(0, keepdims=True)
+        for place in places:
+            rays = place - origins
             square = np.maximum((rays * rays).sum(1), 0.09)
             strength = (rays * normals).sum(1) / square / np.sqrt(square)
             if light.normal is not None:
                 strength *= np.maximum(-(rays @ light.normal), 0) / np.sqrt(square)
             facing = np.flatnonzero(strength > 0)
             facing = facing[~occluded(scene, origins[facing], rays[facing])]
-            total[facing] += strength[facing, None] * light.colour / len(spots)
+            total[facing] += strength[facing, None] * light.colour / len(places)
     return total
 
 

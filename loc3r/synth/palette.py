@@ -30,6 +30,9 @@ MIP_LEVELS = 4
 LIGHTMAP_M = 0.12
 """Spacing of the points at which light on the structure is computed."""
 
+LARGE_M = 0.1
+"""Faces that reach further than this from their middle get soft light."""
+
 
 @dataclass(frozen=True, eq=False)
 class Atlas:
@@ -109,7 +112,7 @@ def choose_exposure(lightmaps: list[Floats], rng: np.random.Generator) -> Floats
     """Gain per channel (3,): the room's median light becomes a normal picture, with a camera's own tint."""
     balance = np.exp(rng.normal(0, [0.03, 0.01, 0.04]))
     light = np.concatenate([m.reshape(-1) for m in lightmaps] or [np.ones(1, np.float32)])
-    return np.asarray(balance * rng.uniform(0.8, 1.5) / max(float(np.median(light)), 1e-3), np.float32)
+    return np.asarray(balance * rng.uniform(0.7, 1.25) / max(float(np.median(light)), 1e-3), np.float32)
 
 
 def choose_makers(
@@ -148,11 +151,20 @@ def lit_faces(
     """Both sides of every face, (F, 2, 3): first the side that its normal points to."""
     centres = stage.triangles.mean(1)
     albedo = (0.05 + 0.87 * stage.albedo / np.float32(255)) ** 2  # nothing real is quite black, white or pure
+    spread = stage.triangles - centres[:, None]
+    large = np.flatnonzero(np.abs(spread).max((1, 2)) > LARGE_M)
     sides = []
     for facing in (normals, -normals):
-        light = lighting.fill(facing) + lighting.direct(scene, centres, facing, lights, soft=False)
-        light += np.float32(0.5) * stage.is_lamp[:, None]
-        sides.append(developed(albedo * light * exposure))
+        direct = lighting.direct(scene, centres, facing, lights)
+        soft = [
+            lighting.direct(
+                scene, centres[large] + np.float32(0.6) * spread[large, k], facing[large], lights, spots=(k,)
+            )
+            for k in range(3)
+        ]
+        direct[large] = np.mean(soft, axis=0)  # a hard shadow across a table top would show its triangles
+        light = direct + lighting.fill(facing) + np.float32(0.5) * stage.is_lamp[:, None]
+        sides.append(developed(np.asarray(albedo * light * exposure, np.float32)))
     return np.stack(sides, 1)
 
 
@@ -168,7 +180,7 @@ def lightmap(
     points = np.asarray(grid.reshape(-1, 3), np.float32)
     normals = np.tile(surface.normal, (len(points), 1))
     free = lighting.openness(scene, points, surface.normal, rng)[:, None]
-    light = lighting.direct(scene, points, normals, lights, soft=True) + lighting.fill(normals) * free**1.5
+    light = lighting.direct(scene, points, normals, lights, spots=(0, 1, 2, 3)) + lighting.fill(normals) * free**1.5
     return np.asarray(light.reshape(high, wide, 3), np.float32)
 
 

@@ -108,7 +108,7 @@ class Renderer:
             chosen = np.flatnonzero(calm == number)
             index[chosen] = view.texels(number, self.samples[chosen])
         edge = np.flatnonzero(busy)
-        index[edge] = view.anything(self.samples[edge].reshape(-1, 3)).reshape(-1, index.shape[1])
+        index[edge] = view.anything(self.samples[edge].reshape(-1, 3)).reshape(len(edge), self.samples.shape[1])
         return mix(self.palette.colours[index]).reshape(*self.shape, 3)
 
     def _busy(

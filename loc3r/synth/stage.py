@@ -11,7 +11,7 @@ from loc3r.synth.furniture import COLOURS, GLASS, FurniturePack, Mesh
 from loc3r.synth.room import Room, RoomObject
 
 Floats = NDArray[np.float32]
-LONGEST_M = 0.5
+LONGEST_M = 0.35
 """Longest edge of a furniture triangle on the stage."""
 
 
