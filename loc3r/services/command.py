@@ -34,9 +34,15 @@ def up(as_exports: bool) -> None:
 
 @click.command()
 def down() -> None:
-    """Stop the embedded servers; what they hold stays in the state folder.
+    """Stop the embedded servers and a detached Triton; what they hold stays in the state folder.
 
     Example: loc3r down
     """
-    stopped = stop_services(load_settings())
-    click.echo(f"stopped {' and '.join(stopped)}" if stopped else "nothing was running")
+    from loc3r.services.triton import RunningTriton
+
+    settings = load_settings()
+    triton = RunningTriton.find(settings.state_dir)
+    if triton:
+        triton.stop(settings.state_dir)
+    stopped = [*(["triton"] if triton else []), *stop_services(settings)]
+    click.echo(f"stopped {', '.join(stopped)}" if stopped else "nothing was running")

@@ -10,7 +10,7 @@ import fcntl
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,7 +99,7 @@ def _ensure_mlflow(settings: Settings, state: _State, s3: S3Access) -> str:
     return url
 
 
-def _outside(settings: Settings, name: str, is_up: Any) -> str | None:
+def _outside(settings: Settings, name: str, is_up: Callable[[str], bool]) -> str | None:
     """The address that the settings name explicitly, if a server is there; None asks for an embedded one."""
     url = str(getattr(settings, name))
     if name not in settings.model_fields_set:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from loc3r.evaluate.verdict import Verdict
     from loc3r.settings import Settings
     from loc3r.tracking.registry import ModelVersion, Registry
-    from loc3r.tracking.runs import TrackedRun
 
 FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 

@@ -67,6 +67,7 @@ class Registry:
             source=f"models:/{logged.model_id}",
             run_id=run.run_id,
             model_id=logged.model_id,
+            await_creation_for=0,  # an SQL registry has it at once
             tags={MODEL_HASH: digest, **tags_of(tags)},
         )
         return self._version(version)

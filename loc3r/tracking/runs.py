@@ -23,6 +23,12 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 RUN_KEY = f"{PREFIX}key"
+_CLIENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+"""MLflow's client takes these from the environment only."""
 Row = tuple[int, float, Mapping[str, float]]
 """One step's metrics: step, seconds since the epoch, values by name."""
 
@@ -38,8 +44,8 @@ def connect(uri: str) -> MlflowClient:
             "MLflow does not answer", received=uri, expected="a running MLflow server",
             fix="loc3r up, or set LOC3R_TRACKING_URI, or pass --tracking-uri none",
         )  # fmt: skip
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read once, when mlflow is imported
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    for name, value in _CLIENT.items():
+        os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
