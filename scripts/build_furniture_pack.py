@@ -3,7 +3,7 @@
     apt install sweethome3d-furniture          # or unpack the .deb anywhere and pass --source
     python scripts/build_furniture_pack.py --source /usr/share/sweethome3d/furniture --out loc3r/synth/pack
 
-It takes about five minutes on one core and gives the same bytes each time. Per model: read the OBJ file, turn
+It takes about three minutes on one core and gives the same bytes each time. Per model: read the OBJ file, turn
 it as the catalogue says, simplify it, bake textures and material colours into one colour a face (splitting
 faces where the texture changes), find its colour word and the surface that things may stand on, compress.
 ``furniture_classes.yaml`` says which model is which thing. Writes models.json, meshes.bin and ATTRIBUTION.md.
