@@ -98,7 +98,7 @@ class VisualOdometry(nn.Module):
         )  # fmt: skip
         self.match = nn.Conv2d(width, width, 1)
         self.coarse = nn.Conv2d(width, width, 3, 2, 1)
-        self.log_scale = nn.Parameter(torch.tensor(2.0))
+        self.log_scale = nn.Parameter(torch.tensor(3.5))  # sharp from the start: even random features match
         self.pair = nn.Sequential(
             nn.Conv2d(2 * width + 6, 64, 3, 1, 1), nn.GELU(),
             nn.Conv2d(64, 64, 3, 2, 1), nn.GELU(),

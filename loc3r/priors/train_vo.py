@@ -81,10 +81,10 @@ def train(root: Path, out: Path, recipe: VORecipe) -> dict[str, float]:
     held_out = max(1, round(len(walks.frames) * recipe.held_out_share))
     optimiser = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, recipe.steps))
-    start = time.monotonic()
+    start, smooth, curve = time.monotonic(), 0.0, list[float]()
     with Progress() as progress:
         task = progress.add_task("training the prior", total=recipe.steps)
-        for _ in range(recipe.steps):
+        for step in range(recipe.steps):
             chosen = rng.integers(held_out, len(walks.frames), recipe.videos_per_step)
             frames, steps, attitude = _batch(walks, chosen, recipe, rng)
             loss = _loss(network(frames), steps, attitude, recipe)
@@ -93,11 +93,15 @@ def train(root: Path, out: Path, recipe: VORecipe) -> dict[str, float]:
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimiser.step()
             schedule.step()
-            progress.update(task, advance=1, description=f"training the prior, loss {loss.item():.3f}")
+            smooth = loss.item() if step == 0 else 0.98 * smooth + 0.02 * loss.item()
+            progress.update(task, advance=1, description=f"training the prior, loss {smooth:.3f}")
+            if step % 100 == 0:
+                curve.append(round(smooth, 4))
+                progress.console.print(f"step {step}  loss {smooth:.4f}")
     errors = measure(network, Walks(walks.frames[:held_out], walks.poses[:held_out]))
     record = {
         "recipe": vars(recipe), "recipe_hash": hash_json(vars(recipe)), "rooms": len(walks.frames),
-        "held_out_rooms": held_out, "errors": errors, "minutes": round((time.monotonic() - start) / 60, 1),
+        "held_out_rooms": held_out, "loss_every_100_steps": curve, "errors": errors, "minutes": round((time.monotonic() - start) / 60, 1),
     }  # fmt: skip
     save(network, out, record)
     return errors
