@@ -1,4 +1,4 @@
-"""Small prepared data of random frames with learnable answers, and the recipe of a model that trains on it in seconds."""
+"""Small prepared data of random frames, and the recipe of a model that trains on it in seconds."""
 
 from __future__ import annotations
 

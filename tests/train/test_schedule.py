@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -13,7 +15,7 @@ def test_it_warms_up_to_the_peak_and_ends_at_the_final_share() -> None:
     shares = [learning_rate_share(step, 100, RECIPE) for step in range(101)]
     assert shares[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
     assert max(shares) == shares[10] == 1.0
-    assert all(a > b for a, b in zip(shares[10:], shares[11:], strict=False))
+    assert all(a > b for a, b in pairwise(shares[10:]))
     assert shares[55] == pytest.approx(0.6)  # half-way down the cosine
     assert shares[100] == pytest.approx(0.2)
 

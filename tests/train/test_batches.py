@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from small import CLASSES, small_recipe, write_data
+
+from loc3r.errors import DataError
+from loc3r.model.config import Loc3RConfig
+from loc3r.model.losses import joint_loss
+from loc3r.model.modelling import Loc3R
+from loc3r.model.processor import Processor
+from loc3r.model.tokenizer import train_tokenizer
+from loc3r.recipe import Recipe
+from loc3r.scenes.shards import PreparedData
+from loc3r.train.batches import Prefetcher, StepBatches, TrainingData, accumulation_steps, check_data, select_samples
+from loc3r.train.start import tokenizer_texts
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedData:
+    return PreparedData(write_data(tmp_path_factory.mktemp("data"), small_recipe()))
+
+
+def processor_of(recipe: Recipe, prepared: PreparedData, class_names: tuple[str, ...] = CLASSES) -> Processor:
+    tokenizer = train_tokenizer(tokenizer_texts(prepared), recipe.model.language.vocabulary)
+    return Processor(Loc3RConfig.from_recipe(recipe, class_names, tokenizer), tokenizer)
+
+
+def total_loss(parts: list[StepBatches], config: Loc3RConfig) -> torch.Tensor:
+    """Loss of a whole step from its shares, as the ranks compute it together."""
+    counts = {name: sum(part.counts[name] for part in parts) for name in parts[0].counts}
+    torch.manual_seed(0)
+    model = Loc3R(config).double()
+    doubled = [_double(batch) for part in parts for batch in part.batches]
+    return torch.stack([joint_loss(model(batch), batch, config).total(counts) for batch in doubled]).sum()
+
+
+def _double(batch):
+    floats = {n: v.double() for n, v in vars(batch).items() if isinstance(v, torch.Tensor) and v.is_floating_point()}
+    return replace(batch, **floats)
+
+
+@pytest.mark.parametrize(
+    ("ranks", "per_micro_batch", "packed"), [(1, 1, True), (2, 2, True), (4, 1, True), (2, 1, False), (1, 2, False)]
+)
+def test_the_loss_of_a_step_does_not_depend_on_how_it_is_cut(
+    prepared: PreparedData, ranks: int, per_micro_batch: int, packed: bool
+) -> None:
+    whole = small_recipe(train={"scenes_per_micro_batch": 4})
+    cut = small_recipe(train={"scenes_per_micro_batch": per_micro_batch, "packed": packed})
+    processor = processor_of(whole, prepared)
+    torch.set_default_dtype(torch.float64)
+    try:
+        expected = total_loss([TrainingData(prepared, whole, processor, 0, 1).load(3)], processor.config)
+        parts = [TrainingData(prepared, cut, processor, rank, ranks).load(3) for rank in range(ranks)]
+        received = total_loss(parts, processor.config)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert received.item() == pytest.approx(expected.item(), rel=1e-10)
+    assert all(len(part.batches) == accumulation_steps(cut.train, ranks) for part in parts)
+    assert sum(part.questions for part in parts) == 4 * 3
+
+
+def test_situations_are_the_questions_with_a_place(prepared: PreparedData) -> None:
+    recipe = small_recipe()
+    share = TrainingData(prepared, recipe, processor_of(recipe, prepared), 0, 1).load(0)
+    assert 0 < share.situations < share.questions == 12
+    assert share.counts["position"] == share.situations
+
+
+def test_the_curriculum_keeps_the_named_forms_only(prepared: PreparedData) -> None:
+    chosen = select_samples(prepared, small_recipe(train={"situation_forms": ["beside"]}).train)
+    assert {sample.situation_form for samples in chosen.values() for sample in samples} == {"beside"}
+    with pytest.raises(DataError, match=r"(?s)no sample.*'astride'.*'beside', 'between'"):
+        select_samples(prepared, small_recipe(train={"situation_forms": ["astride"]}).train)
+
+
+def test_data_of_another_recipe_is_refused(prepared: PreparedData) -> None:
+    check_data(prepared, small_recipe())
+    with pytest.raises(DataError, match=r"(?s)data\.frames=2.*data\.frames=3"):
+        check_data(prepared, small_recipe(data={"frames": 3}))
+
+
+def test_classes_are_renumbered_for_a_model_from_other_data(prepared: PreparedData) -> None:
+    recipe = small_recipe()
+    own = TrainingData(prepared, recipe, processor_of(recipe, prepared), 0, 1).load(0)
+    other_names = ("lamp", "chair", "table")
+    other = TrainingData(prepared, recipe, processor_of(recipe, prepared, other_names), 0, 1).load(0)
+    for mine, theirs in zip(own.batches, other.batches, strict=True):
+        names = [other_names[i] if i >= 0 else "" for i in theirs.patch_class.flatten().tolist()]
+        expected = [CLASSES[i] if i >= 0 else "" for i in mine.patch_class.flatten().tolist()]
+        assert names == [name if name in other_names else "" for name in expected]
+
+
+def test_prefetching_keeps_the_order_and_raises_where_it_is_read() -> None:
+    def make(step: int) -> int:
+        if step == 3:
+            raise DataError("step 3 is bad")
+        return step * 10
+
+    with Prefetcher(make, range(1, 9), depth=2) as prefetcher:
+        assert [prefetcher.next(), prefetcher.next()] == [10, 20]
+        with pytest.raises(DataError, match="step 3 is bad"):
+            prefetcher.next()
+
+
+def test_prefetching_stops_early_without_hanging() -> None:
+    with Prefetcher(lambda step: step, range(10**6), depth=2) as prefetcher:
+        assert prefetcher.next() == 0

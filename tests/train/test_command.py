@@ -1,0 +1,47 @@
+"""What ``loc3r train`` refuses before it starts any rank."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from small import small_recipe, write_data, write_recipe
+
+from loc3r.cli import main
+from loc3r.services.process import free_port
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> list[str]:
+    data = write_data(tmp_path / "data", small_recipe())
+    recipe = write_recipe(tmp_path / "recipe.yaml")
+    return ["train", "--recipe", str(recipe), "--data", str(data), "--out", str(tmp_path / "out"), "--device", "cpu"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--ranks", "3"], "a step does not divide over the ranks"),
+        (["--set", "train.stepz=3"], "did you mean 'steps'?"),
+        (["--set", "data.frames=3"], "the data was prepared for another recipe"),
+        (["--set", "train.situation_forms=[astride]"], "the data holds no sample to train on"),
+        (["--init", "nowhere"], "no weights to start from"),
+        (["--tracking-uri", f"http://127.0.0.1:{free_port()}"], "MLflow does not answer"),
+    ],
+)
+def test_a_wrong_job_is_explained_at_once(
+    arguments: list[str], options: list[str], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tracking = [] if "--tracking-uri" in options else ["--tracking-uri", "none"]
+    with pytest.raises(SystemExit) as stopped:
+        main([*arguments, *tracking, *options])
+    assert stopped.value.code == 1
+    assert told in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_data_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recipe = write_recipe(tmp_path / "recipe.yaml")
+    with pytest.raises(SystemExit):
+        main(["train", "--recipe", str(recipe), "--data", str(tmp_path / "none"), "--out", str(tmp_path / "out")])
+    assert "prepared data is missing" in capsys.readouterr().err
