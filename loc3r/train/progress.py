@@ -18,16 +18,16 @@ RECENT = 0.9
 class TrainingProgress:
     """Step, loss terms, questions a second, share of waiting for data, time left; silent on other ranks than 0."""
 
-    def __init__(self, steps: int, *, first: bool, done: int = 0) -> None:
+    def __init__(self, steps: int, *, first: bool) -> None:
         self._console = Console(quiet=not first, highlight=False)
-        self._steps, self._done = steps, done
+        self._steps = steps
         self._last_line_s = 0.0
         self._step_s = self._waited_s = self._questions = 0.0
         self._bar = Progress(
             TextColumn("training"), BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[told]}"), console=self._console, disable=not self._console.is_terminal,
         )  # fmt: skip
-        self._task = self._bar.add_task("training", total=steps, completed=done, told="")
+        self._task = self._bar.add_task("training", total=steps, told="")
 
     def note(self, text: str) -> None:
         """Say something once."""

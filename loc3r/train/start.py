@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def build(
-    recipe: Recipe, prepared: PreparedData, init: Path | None, out: Path, group: Group
+    recipe: Recipe, prepared: PreparedData, init: Path | None, out: Path, group: Group, *, resuming: bool
 ) -> tuple[Loc3R, Processor]:
     """The model and processor that training begins with, the same on every rank.
 
@@ -31,7 +31,7 @@ def build(
         CheckpointError: ``init`` holds a model of another shape.
     """
     if init is None:
-        tokenizer = load_tokenizer(_own_tokenizer(recipe, prepared, out, group))
+        tokenizer = load_tokenizer(_own_tokenizer(recipe, prepared, out, group, resuming))
         class_names = prepared.class_names
     else:
         _check_prior(prepared, init)
@@ -55,12 +55,13 @@ def tokenizer_texts(prepared: PreparedData) -> Iterator[str]:
         yield from (text for text in (sample.situation, sample.question, *sample.answers) if text)
 
 
-def _own_tokenizer(recipe: Recipe, prepared: PreparedData, out: Path, group: Group) -> Path:
-    """Rank 0 trains the tokenizer once; a resumed run keeps it."""
+def _own_tokenizer(recipe: Recipe, prepared: PreparedData, out: Path, group: Group, resuming: bool) -> Path:
+    """Rank 0 trains the tokenizer; a resumed run keeps the one that its weights know."""
     folder = out / "tokenizer"
-    if group.first and not folder.is_dir():
+    if group.first and not resuming:
         draft = out / ".tokenizer.draft"
-        shutil.rmtree(draft, ignore_errors=True)
+        for stale in (draft, folder):
+            shutil.rmtree(stale, ignore_errors=True)
         tokenizer = train_tokenizer(tokenizer_texts(prepared), recipe.model.language.vocabulary)
         tokenizer.save_pretrained(str(draft))
         draft.rename(folder)

@@ -35,17 +35,28 @@ class Stopped(TrainingError):
 class Trainer:
     """One rank of a training job. ``stopping`` tells whether a signal asked this rank to stop."""
 
-    def __init__(self, job: TrainingJob, prepared: PreparedData, group: Group, stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        job: TrainingJob,
+        identity: Identity,
+        prepared: PreparedData,
+        group: Group,
+        stopping: Callable[[], bool],
+    ) -> None:
         recipe = job.recipe
         check_division(
             recipe.train.scenes_per_step, ranks=group.ranks, per_micro_batch=recipe.train.scenes_per_micro_batch
         )
         check_data(prepared, recipe)
-        self.job, self.recipe, self.group = job, recipe, group
-        self.identity: Identity = job.identity(prepared.data_hash)
+        self.job, self.identity, self.recipe, self.group = job, identity, recipe, group
         self._prior = prepared.manifest["prior"]
         self._stopping = stopping
-        model, self.processor = build(recipe, prepared, job.init, job.out, group)
+        self.progress = TrainingProgress(recipe.train.steps, first=group.first)
+        self._found = newest(job.checkpoints, self.progress.note)
+        if self._found:
+            self._found.check(identity, group.ranks)
+        group.barrier()  # every rank has looked before any of them writes
+        model, self.processor = build(recipe, prepared, job.init, job.out, group, resuming=bool(self._found))
         self.data = TrainingData(prepared, recipe, self.processor, group.rank, group.ranks)
         self.engine = Engine(model, recipe, group)
         self.log = MetricsLog(job.out / METRICS_FILE)
@@ -54,17 +65,18 @@ class Trainer:
 
     def run(self) -> None:
         """Train to the last step and write the model."""
-        progress = TrainingProgress(self.recipe.train.steps, first=self.group.first)
-        start = self._resume(progress.note)
-        recorder = open_recorder(self.job, self.identity, self.group.ranks, progress.note) if self.group.first else None
+        start = self._resume()
+        tell, recorder = self.progress.note, None
+        if self.group.first:
+            recorder = open_recorder(self.job, self.identity, self.group.ranks, tell)
         self.group.barrier()  # no rank trains before MLflow has answered
         status = "FAILED"
         try:
             if recorder:
-                progress.note(f"MLflow run {recorder.run.url}")
+                tell(f"MLflow run {recorder.run.url}")
                 recorder.start()
-            with progress:
-                self._train(start, progress)
+            with self.progress:
+                self._train(start)
             self._export()
             status = "FINISHED"
         except Stopped:
@@ -73,31 +85,26 @@ class Trainer:
         finally:
             finish_record(self.job, recorder, status)
 
-    def _resume(self, tell: Callable[[str], None]) -> int:
+    def _resume(self) -> int:
         """Steps done; all state is that of after the last one."""
-        found = newest(self.job.checkpoints, tell)
-        self.group.barrier()  # every rank has looked before any of them writes
-        if found is None:
-            if self.group.first:
-                self.log.truncate(0)
-            return 0
-        found.check(self.identity, self.group.ranks)
-        found.check_trainable(self.engine.trainable)
-        self.engine.restore(found.path)
-        self.situations = found.situations
+        found, step = self._found, 0
+        if found:
+            found.check_trainable(self.engine.trainable)
+            self.engine.restore(found.path)
+            self.situations, step = found.situations, found.step
+            self.progress.note(f"resuming after step {step} from {found.path}")
         if self.group.first:
-            self.log.truncate(found.step)
-        tell(f"resuming after step {found.step} from {found.path}")
-        return found.step
+            self.log.truncate(step)
+        return step
 
-    def _train(self, start: int, progress: TrainingProgress) -> None:
+    def _train(self, start: int) -> None:
         train = self.recipe.train
         with Prefetcher(self.data.load, range(start, train.steps)) as prefetcher:
             for step in range(start, train.steps):
                 record = self._step(step, prefetcher)
                 if self.group.first:
                     self.log.append(record)
-                progress.update(record)
+                self.progress.update(record)
                 if record.step % train.checkpoint_every_steps == 0 or record.step == train.steps:
                     self._save(record.step)
 

@@ -21,7 +21,7 @@ import click
 
 from loc3r.errors import Loc3RError
 from loc3r.files import write_json
-from loc3r.train.job import TrainingJob, job_options, load_job
+from loc3r.train.job import TrainingJob, already_trained, job_options, load_job
 
 STOPPED_EXIT = 128 + signal.SIGTERM
 PR_SET_PDEATHSIG = 1
@@ -69,9 +69,13 @@ def _train(job: TrainingJob, stop: StopSignal) -> None:
     from loc3r.train.engine import Group
     from loc3r.train.trainer import Trainer, locked
 
+    prepared = PreparedData(job.data)
+    identity = job.identity(prepared.data_hash)
+    if already_trained(job, identity):  # a pod that was restarted after the end
+        return
     with locked(job.out, first=os.environ.get("RANK") == "0"):
         group = Group.join(job.device)
-        Trainer(job, PreparedData(job.data), group, stop).run()
+        Trainer(job, identity, prepared, group, stop).run()
         group.leave()
 
 

@@ -8,7 +8,9 @@ import pytest
 from small import small_recipe, write_data, write_recipe
 
 from loc3r.cli import main
+from loc3r.errors import TrainingError
 from loc3r.services.process import free_port
+from loc3r.train.trainer import locked
 
 
 @pytest.fixture
@@ -45,3 +47,13 @@ def test_missing_data_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit):
         main(["train", "--recipe", str(recipe), "--data", str(tmp_path / "none"), "--out", str(tmp_path / "out")])
     assert "prepared data is missing" in capsys.readouterr().err
+
+
+def test_a_folder_is_written_by_one_training_at_a_time(tmp_path: Path) -> None:
+    with locked(tmp_path, first=True):
+        with locked(tmp_path, first=False):
+            pass
+        with pytest.raises(TrainingError, match="another training is running"), locked(tmp_path, first=True):
+            pass
+    with locked(tmp_path, first=True):
+        pass
