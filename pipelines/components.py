@@ -99,7 +99,11 @@ def evaluate_model(
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
 def gate_model(
-    workspace: str, model: Input[Model], evaluation: Input[Dataset], test_data: Input[Dataset]
+    workspace: str,
+    model: Input[Model],
+    evaluation: Input[Dataset],
+    test_data: Input[Dataset],
+    accept_first: bool = False,
 ) -> NamedTuple("Decision", [("promoted", bool), ("version", str)]):  # type: ignore[valid-type]
     """Register the model; the alias ``champion`` moves only if it is better on the same held-out samples."""
     import json
@@ -108,6 +112,7 @@ def gate_model(
 
     command = ["loc3r", "gate", "--model", model.path, "--evaluation", evaluation.path]
     command += ["--data", test_data.path, "--decision", f"{evaluation.path}/decision.json"]
+    command += ["--accept-first"] if accept_first else []
     subprocess.run(command, cwd=workspace, check=True)
     with open(f"{evaluation.path}/decision.json") as file:
         decision = json.load(file)

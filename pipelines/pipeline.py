@@ -46,6 +46,7 @@ def loc3r_pipeline(
         model=start.outputs["model"],
         evaluation=start_scores.outputs["evaluation"],
         test_data=data["test_data"],
+        accept_first=True,  # something must serve: the model in the box is the one to beat
     ).set_display_name("gate start")
 
     trained = train_model(workspace=workspace, recipe=recipe, init=init, ranks=ranks, train_data=data["train_data"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,15 +26,25 @@ FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
     "--decision", type=click.Path(path_type=Path, dir_okay=False), help="Also write the decision here, as JSON."
 )
 @click.option("--again", is_flag=True, help="Consider a version that was rolled back.")
+@click.option(
+    "--accept-first", is_flag=True, help="With no champion yet, take this one even if it beats no trivial guess."
+)
 @click.option("--tracking-uri", help="MLflow server. Default: the embedded one, or LOC3R_TRACKING_URI.")
 def gate(
-    model: Path, folder: Path, data_folder: Path, decision: Path | None, again: bool, tracking_uri: str | None
+    model: Path,
+    folder: Path,
+    data_folder: Path,
+    decision: Path | None,
+    again: bool,
+    accept_first: bool,
+    tracking_uri: str | None,
 ) -> None:
     """Register a model; make it champion only if it is better than the present one on the same samples.
 
     Better: the lower bound of the paired bootstrap difference (over scenes) on the primary metric, the mean of
     Acc@1.0 m, Acc@30° and answer exact match, is above zero. The first model has to beat the best trivial guesses
-    in the same way. The decision and its evidence are kept in MLflow, with the version and its run. Exit 0 either way.
+    in the same way, unless --accept-first says that some model must serve. The decision and its evidence are kept in
+    MLflow, with the version and its run. Exit 0 either way.
 
     \b
     Example:
@@ -66,6 +76,10 @@ def gate(
         done = {"promoted": False, "version": str(version.number), "champion": str(version.number)}
     else:
         verdict = _judge(registry, champion, folder, data_folder, evaluation, settings)
+        if champion is None and accept_first and not verdict.better:
+            verdict = replace(
+                verdict, better=True, reason=f"The first model, taken as the one to beat. {verdict.reason}"
+            )
         settled = settle(registry, version, verdict, run, again=again)
         click.secho(f"{'promoted' if settled.promoted else 'not promoted'}: {settled.reason}", bold=True)
         click.echo(f"champion: {f'models:/{registry.name}/{settled.champion}' if settled.champion else 'nobody yet'}")
