@@ -27,7 +27,7 @@ class MlflowServer(ServerProcess):
         s3: S3Access | None = None,
         workers: int = 1,
         log: Path | None = None,
-        timeout_s: float = 300,
+        timeout_s: float = 600,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.port = port or free_port()
@@ -43,7 +43,7 @@ class MlflowServer(ServerProcess):
             log=log or folder.with_suffix(".log"),
             is_ready=lambda: answers(self.url),
             environment={**_ENVIRONMENT, **(s3.environment if s3 else {})},
-            timeout_s=timeout_s,  # the first start migrates the database: 20 to 90 s
+            timeout_s=timeout_s,  # the first start migrates the database: 20 s, minutes on a loaded machine
         )  # fmt: skip
 
 
