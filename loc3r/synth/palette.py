@@ -150,7 +150,7 @@ def lit_faces(
 ) -> Colours:
     """Both sides of every face, (F, 2, 3): first the side that its normal points to."""
     centres = stage.triangles.mean(1)
-    albedo = (0.05 + 0.87 * stage.albedo / np.float32(255)) ** 2  # nothing real is quite black, white or pure
+    albedo = (0.05 + stage.albedo.astype(np.float32) * (0.87 / 255)) ** 2  # nothing real is quite black, white or pure
     spread = stage.triangles - centres[:, None]
     large = np.flatnonzero(np.abs(spread).max((1, 2)) > LARGE_M)
     sides = []

@@ -33,22 +33,16 @@ def texels(length_m: float) -> int:
     return max(1, round(length_m / TEXEL_M))
 
 
-def interpolator(size: int, knots: int) -> Image:
-    """Matrix (size, knots) that stretches ``knots`` values linearly over ``size`` places."""
-    place = (np.arange(size) + 0.5) / size * (knots - 1)
-    left = np.minimum(place.astype(int), max(knots - 2, 0))
-    weight = (place - left).astype(np.float32)
-    matrix = np.zeros((size, knots), np.float32)
-    matrix[np.arange(size), left] = 1 - weight
-    matrix[np.arange(size), np.minimum(left + 1, knots - 1)] += weight
-    return matrix
-
-
 def stretch(grid: Image, shape: Shape) -> Image:
-    """Bilinear enlargement of (h, w) or (h, w, C) to ``shape``."""
-    rows = np.tensordot(interpolator(shape[0], grid.shape[0]), grid, (1, 0))
-    columns = np.tensordot(rows, interpolator(shape[1], grid.shape[1]), (1, 1))
-    return np.moveaxis(columns, -1, 1).astype(np.float32)
+    """Bilinear enlargement of (h, w) or (h, w, C) to ``shape``; outermost values lie on the outermost places."""
+    for axis, size in enumerate(shape):
+        knots = grid.shape[axis]
+        place = (np.arange(size, dtype=np.float32) + np.float32(0.5)) / np.float32(size) * (knots - 1)
+        left = np.minimum(place.astype(np.int64), max(knots - 2, 0))
+        weight = (place - left).astype(np.float32).reshape([-1 if i == axis else 1 for i in range(grid.ndim)])
+        right = np.minimum(left + 1, knots - 1)
+        grid = np.take(grid, left, axis) * (1 - weight) + np.take(grid, right, axis) * weight
+    return grid
 
 
 def noise(shape: Shape, cell_m: tuple[float, float], rng: np.random.Generator) -> Image:
