@@ -92,7 +92,7 @@ class ModelRepository:
         Args:
             checkpoint: a checkpoint folder.
             source: where it came from, for people.
-            settings: ``device`` (cpu or cuda) and ``scene_memory_mib``, into config.pbtxt.
+            settings: for config.pbtxt: ``device`` (cpu or cuda), ``scene_memory_mib``, ``threads`` (0: torch's choice).
 
         Raises:
             CheckpointError: the folder is no whole checkpoint.

@@ -28,7 +28,10 @@ URL = click.option("--url", help="gRPC address of Triton; default: the one that 
 @REPOSITORY
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("--scene-memory-mib", type=click.IntRange(1), default=2048, show_default=True, help="For open scenes.")
-def export(model: str, repository: Path, device: str, scene_memory_mib: int) -> None:
+@click.option(
+    "--threads", type=click.IntRange(0), default=1, show_default=True, help="One suits a small model; 0: all."
+)
+def export(model: str, repository: Path, device: str, scene_memory_mib: int, threads: int) -> None:
     """Write a model into a Triton repository, as its next version; the same model twice changes nothing.
 
     Example: loc3r export --model checkpoints/rooms-tiny --repository runs/serving
@@ -38,7 +41,7 @@ def export(model: str, repository: Path, device: str, scene_memory_mib: int) -> 
     from serving.repository import ModelRepository
 
     checkpoint = fetch_model(model, located(load_settings()))
-    settings = {"device": device, "scene_memory_mib": str(scene_memory_mib)}
+    settings = {"device": device, "scene_memory_mib": str(scene_memory_mib), "threads": str(threads)}
     done = ModelRepository(repository).export(checkpoint, source=model, settings=settings)
     state = "exported as" if done.is_new else "is already"
     click.echo(f"{model} {state} version {done.version} in {repository}  (model hash {done.model_hash})")

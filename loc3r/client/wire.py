@@ -200,7 +200,7 @@ def decode_request(data: bytes) -> Request:
         RequestError: not JSON, an unknown operation, a missing, extra or mistyped field.
     """
     values = _json_object(data)
-    kind = values.pop("op", None)
+    kind = str(values.pop("op", None))
     classes = {cls.kind: cls for cls in get_args(Request)}
     if kind not in classes:
         raise RequestError("unknown operation", received=kind, expected=", ".join(classes))
@@ -224,7 +224,7 @@ def decode_event(data: bytes) -> tuple[Event, ModelInfo]:
         RequestError: the server speaks another version of the contract.
     """
     values = _json_object(data)
-    kind, model = values.pop("event", None), values.pop("model", None)
+    kind, model = str(values.pop("event", None)), values.pop("model", None)
     classes = {cls.kind: cls for cls in get_args(Event)}
     if kind not in classes or not isinstance(model, dict):
         raise RequestError("unknown event", received=kind, expected=", ".join(classes))

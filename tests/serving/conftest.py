@@ -21,7 +21,7 @@ from loc3r.recipe import parse_recipe
 from loc3r.services.triton import TritonServer
 from serving.repository import ModelRepository
 
-SETTINGS = {"device": "cpu", "scene_memory_mib": "64"}
+SETTINGS = {"device": "cpu", "scene_memory_mib": "64", "threads": "1"}
 TINY = {
     "name": "test",
     "data": {
