@@ -10,6 +10,7 @@ from rich.console import Console
 from loc3r.client.results import Pose
 from loc3r.client.wire import ModelInfo
 from loc3r.errors import ServiceError
+from loc3r.services.process import preferred_port
 from loc3r.services.triton import Ports, RunningTriton, TritonServer
 from loc3r.settings import Settings, load_settings
 
@@ -72,12 +73,13 @@ def serve(repository: Path, grpc_port: int | None, http_port: int, metrics_port:
     if running and detach and running.repository == str(repository.absolute()):
         click.echo(f"Triton already serves {repository} at {running.url}")
         return
-    ports = Ports(grpc_port or int(settings.triton_url.rpartition(":")[2]), http_port, metrics_port)
+    wanted = (grpc_port or int(settings.triton_url.rpartition(":")[2]), http_port, metrics_port)
+    ports = Ports(*(preferred_port(port) for port in wanted))
     repository.mkdir(parents=True, exist_ok=True)
     load = ["loc3r"] if (repository / "loc3r" / "config.pbtxt").is_file() else []
     with Console(stderr=True).status("Starting Triton (the first start fetches it)"):
         server = TritonServer(repository, ports=ports, load=load)
-    click.echo(f"gRPC {server.url}   HTTP 127.0.0.1:{http_port}   metrics 127.0.0.1:{metrics_port}/metrics")
+    click.echo(f"gRPC {server.url}   HTTP 127.0.0.1:{ports.http}   metrics 127.0.0.1:{ports.metrics}/metrics")
     click.echo(f"log  {server.log}   models: {', '.join(load) or 'none yet (loc3r export, then loc3r deploy)'}")
     if detach:
         server.detach(settings.state_dir)

@@ -21,6 +21,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def preferred_port(port: int) -> int:
+    """``port`` where nothing listens on it on the loopback address, else another one that is free."""
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        return free_port() if probe.connect_ex(("127.0.0.1", port)) == 0 else port
+
+
 class ServerProcess:
     """A running server; a context manager that stops it.
 
