@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from loc3r.synth.boxes import bottom_m, collides, in_front_of, inside_rectangle, inside_room, is_flat
+from loc3r.synth.boxes import bottom_m, collides, in_front_of, inside_rectangle, inside_room, is_flat, top_m
 from loc3r.synth.floor import Cells, Floor, blocks, doorstep, is_main
 from loc3r.synth.furniture import FurnitureModel, FurniturePack, Placement, Split
 from loc3r.synth.room import RoomObject
@@ -26,15 +26,9 @@ ODD_MODELS = frozenset(
     {
         "blendswap-cc-0/highCabinet",  # a wardrobe with an oven in it
         "blendswap-cc-0/islandExtension",
-        "blendswap-cc-0/oakChair",  # lost its seat when it was simplified, as some below
         "blendswap-cc-0/upperShelves",
-        "blendswap-cc-0/washbasin",
-        "blendswap-cc-by/green_stool",
-        "blendswap-cc-by/lettoCloud",
         "blendswap-cc-by/workbench",  # its top is a shelf at 1.7 m
         "scopia/bar_table",
-        "scopia/beige_sofa_2seats",
-        "scopia/day_bed_frame",
         "scopia/hospital-bed",
         "scopia/table3",
     }
@@ -235,7 +229,7 @@ class Plan:
             for _ in range(TRIES):
                 share = self.rng.uniform(0.25, 0.75, 2) * self.size_m[:2]
                 x, y = under.center_m[:2] if under else share
-                yaw = (under or self.things[0]).yaw_rad + math.pi / 2
+                yaw = (under or self.things[0]).yaw_rad + (0 if model.size_m[0] >= model.size_m[1] else math.pi / 2)
                 if thing := self.put(model, float(x), float(y), yaw):
                     return thing
         return None
@@ -315,7 +309,8 @@ class Plan:
                     if over is not None:
                         along = wall.position_m(over)
                     x, y = wall.point(along, model.size_m[1] / 2 + 0.004)
-                    z = min(model.elevation_m or bottom, self.size_m[2] - model.size_m[2] - 0.02)
+                    lowest = top_m(over) + 0.05 if over else 0.0
+                    z = min(max(model.elevation_m or bottom, lowest), self.size_m[2] - model.size_m[2] - 0.02)
                     thing = self._box(model, x, y, wall.facing_rad, z, None)
                     if self._in_sight(thing) and self._keep(thing):
                         return thing

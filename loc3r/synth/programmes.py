@@ -12,9 +12,10 @@ Programme = Callable[[Plan], None]
 
 KITCHEN_MODELS = frozenset({"blendswap-cc-by/kitchenSink", "blendswap-cc-0/sinkCabinet"})
 BATHROOM_MODELS = frozenset(
-    {"blendswap-cc-0/modernVanity", "blendswap-cc-by/washbasin_jay_hardy", "scopia/small_lavatory", "scopia/bathmat"}
-    | {f"scopia/{name}" for name in ("bathroom1", "bathroom3", "bathroom4", "bathroom_vanity", "double_vanity")}
-)
+    {"blendswap-cc-0/modernVanity", "blendswap-cc-0/washbasin", "blendswap-cc-by/washbasin_jay_hardy",
+     "scopia/bathroom1", "scopia/bathroom3", "scopia/bathroom4", "scopia/bathroom_vanity",
+     "scopia/double_vanity", "scopia/small_lavatory"}
+)  # fmt: skip
 CHILDREN_MODELS = frozenset(
     {"scopia/children_table", "scopia/kids_desk_table", "scopia/kids_wooden_desk", "scopia/kids_desk_chair",
      "scopia/children_bed", "scopia/kids_shelves", "blendswap-cc-by/juniorBed", "blendswap-cc-by/classSeat"}
@@ -60,10 +61,12 @@ def living_room(plan: Plan) -> None:
         shelf = plan.against_wall(name)
         if plan.maybe(0.6):
             plan.on(shelf, *plan.pick("vase", "radio", "picture frame", "table lamp", "plant", "speaker", count=2))
+    if plan.maybe(0.6):
+        plan.on_wall("picture", over=couch)
     small_things(plan, "plant", "plant", "vase", "guitar", "ball", "basket", "floor lamp", "beanbag", "room divider")
     plan.on(stand, *plan.pick("speaker", "vase", "radio", "plant"))
     plan.on(table, *plan.pick("book", "cup", "bottle", "plate", "teddy bear"))
-    wall_things(plan, "clock", "wall lamp", "air conditioner", "radiator", "dartboard")
+    wall_things(plan, "picture", "picture", "clock", "wall lamp", "air conditioner", "radiator", "mirror", count=3)
 
 
 def bedroom(plan: Plan) -> None:
@@ -79,10 +82,12 @@ def bedroom(plan: Plan) -> None:
     for name in plan.pick("dresser", "dressing table", "armchair", "bookshelf", "clothes rack", "chest", count=2):
         dresser = plan.against_wall(name)
         plan.on(dresser, *plan.pick("tv", "vase", "flowers", "picture frame", "folded clothes", "handbag", "hat"))
+        if name == "dresser":
+            plan.on_wall("mirror", over=dresser)
     if plan.maybe(0.5):
         plan.rug()
     small_things(plan, "plant", "laundry basket", "suitcase", "shoes", "floor lamp", "backpack", "box", "trash can")
-    wall_things(plan, "wall lamp", "clock", "radiator", "air conditioner", "coat hook")
+    wall_things(plan, "picture", "mirror", "picture", "wall lamp", "clock", "radiator", "coat hook")
 
 
 def office(plan: Plan) -> None:
@@ -101,7 +106,7 @@ def office(plan: Plan) -> None:
     if plan.maybe(0.4):
         plan.against_wall("armchair", "couch", widest_m=1.9)
     small_things(plan, "trash can", "plant", "box", "safe", "fire extinguisher", "floor lamp", "plant", "suitcase")
-    wall_things(plan, "clock", "air conditioner", "radiator", "wall lamp", "coat hook")
+    wall_things(plan, "clock", "picture", "air conditioner", "radiator", "wall lamp", "coat hook")
 
 
 def workplace(plan: Plan) -> RoomObject | None:
@@ -111,7 +116,7 @@ def workplace(plan: Plan) -> RoomObject | None:
         return None
     seat = "office chair" if plan.maybe(0.7) else "chair"
     need(plan.before(desk, seat, (0.04, 0.15), facing=True))
-    plan.on(desk, "computer", "laptop", at="back")
+    plan.on(desk, "monitor", "monitor", "computer", "laptop", at="back")
     plan.on(desk, *plan.pick("desk lamp", "telephone", "book", "printer", "plant", "paper tray"))
     if plan.maybe(0.4):
         plan.on(desk, *plan.pick("desk lamp", "book", "cup", "fan", "picture frame"))
@@ -137,13 +142,14 @@ def kitchen(plan: Plan) -> None:
     for top, name in zip(tops, plan.pick(*things, "toaster oven", "paper towel", count=len(tops)), strict=True):
         plan.on(top, name, *plan.pick(*things), at="back")
     small_things(plan, "trash can", "plant", "high chair", "broom", "basket", "stool")
-    wall_things(plan, "clock", "radiator", "water heater")
+    wall_things(plan, "clock", "picture", "radiator", "water heater")
 
 
 def bathroom(plan: Plan) -> None:
     """Toilet, sink and bathtub or shower; towels, and where there is room a washing machine."""
     need(plan.against_wall("bathtub", "shower", "shower", at="corner"))
-    need(plan.against_wall("sink", widest_m=1.2))
+    sink = need(plan.against_wall("sink", widest_m=1.2))
+    plan.on_wall("mirror", over=sink)
     toilet = need(plan.against_wall("toilet"))
     if plan.maybe(0.4):
         plan.beside(toilet, "bidet")
@@ -167,13 +173,13 @@ def dining_room(plan: Plan) -> None:
     if plan.maybe(0.5):
         plan.under_ceiling("ceiling lamp", over=table)
     small_things(plan, "plant", "floor lamp", "vase", "high chair", "plant", "basket")
-    wall_things(plan, "clock", "wall lamp", "radiator", "air conditioner")
+    wall_things(plan, "picture", "picture", "clock", "wall lamp", "radiator", "mirror", count=3)
 
 
 def nursery(plan: Plan) -> None:
     """A child's room: a small bed, a low table, toys and a dollhouse."""
     bed = need(plan.against_wall("bunk bed", "crib", "bed", at="corner", widest_m=1.3))
-    plan.on(plan.beside(bed, "nightstand"), "table lamp", "teddy bear", "alarm clock")
+    plan.on(plan.beside(bed, "nightstand"), "table lamp", "teddy bear")
     chest = plan.against_wall("wardrobe", "dresser", "bookshelf", "chest", widest_m=1.7)
     plan.on(chest, *plan.pick("teddy bear", "toy", "radio", "gift"))
     if plan.maybe(0.5):
@@ -183,7 +189,7 @@ def nursery(plan: Plan) -> None:
     if plan.maybe(0.6):
         plan.rug()
     small_things(plan, "rocking horse", "ball", "beanbag", "backpack", "child chair", "child chair", "guitar", "box")
-    wall_things(plan, "clock", "radiator", "wall lamp", "coat hook")
+    wall_things(plan, "picture", "picture", "clock", "radiator", "wall lamp", "coat hook")
 
 
 def hobby_room(plan: Plan) -> None:
@@ -199,7 +205,7 @@ def hobby_room(plan: Plan) -> None:
     for name in plan.pick("cabinet", "shelf", "chest", "dresser", "bookshelf", "wardrobe", count=2):
         plan.on(plan.against_wall(name), *plan.pick("radio", "speaker", "fan", "hat", "vase"))
     small_things(plan, "guitar", "ball", "ball", "backpack", "barrel", "stool", "ladder", "water cooler", "plant")
-    wall_things(plan, "dartboard", "clock", "air conditioner", "wall lamp")
+    wall_things(plan, "dartboard", "clock", "picture", "air conditioner", "wall lamp", "mirror")
 
 
 def need_some(things: list[RoomObject]) -> list[RoomObject]:
