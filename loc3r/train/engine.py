@@ -152,9 +152,10 @@ class Engine:
         return float(self.deepspeed.get_lr()[0])
 
     @property
-    def gradient_norm(self) -> float:
-        """Of the last step, over all ranks, before it was clipped."""
-        return float(self.deepspeed.get_global_grad_norm() or 0.0)
+    def gradient_norm(self) -> float | None:
+        """Of the last step, over all ranks, before it was clipped; None where DeepSpeed does not tell."""
+        norm = self.deepspeed.get_global_grad_norm()
+        return None if norm is None else float(norm)
 
     def save(self, folder: Path) -> None:
         """Write this rank's shards and random state under ``folder``; every rank must call it."""

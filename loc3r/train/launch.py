@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -38,6 +39,7 @@ def launch(job: TrainingJob, ranks: int) -> None:
         from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
         from torch.distributed.run import parse_args, run
 
+        _silence("torch.distributed.elastic")
         # What torchrun's own main() calls; here its exceptions are data and not text.
         torchrun = ["--standalone", "--local-addr", "127.0.0.1", "--nproc-per-node", str(ranks)]
         try:
@@ -89,11 +91,17 @@ def _rank_environment(device: str, ranks: int) -> dict[str, str]:
         "OMP_NUM_THREADS": str(threads),
         "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin while others work cost more than they bring
         "TORCH_ELASTIC_SHUTDOWN_TIMEOUT": str(GRACE_S),
-        "LOGLEVEL": "CRITICAL",  # of torchrun's own log: what went wrong is told once, by us
     }
     if device == "cpu":
         values |= {"DS_ACCELERATOR": "cpu", "GLOO_SOCKET_IFNAME": "lo"}
     return values
+
+
+def _silence(prefix: str) -> None:
+    """Turn off torchrun's own log on standard error: what went wrong is told once, by us."""
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith(prefix):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 @contextmanager

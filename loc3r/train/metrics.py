@@ -22,7 +22,8 @@ class StepRecord:
     terms: dict[str, float]
     """Each loss term before its weight: its sum over the step, divided by its count."""
     learning_rate: float
-    gradient_norm: float
+    gradient_norm: float | None
+    """Before clipping; None where DeepSpeed does not tell (ZeRO stage 0 in fp32)."""
     questions: int
     time_s: float
     """Seconds since the epoch when the step ended."""
@@ -32,11 +33,12 @@ class StepRecord:
 
     def flat(self) -> dict[str, float]:
         """The metrics under the names that MLflow shows."""
+        norm = {} if self.gradient_norm is None else {"train/gradient_norm": self.gradient_norm}
         return {
             "train/loss": self.loss,
             **{f"train/{name}": value for name, value in self.terms.items()},
+            **norm,
             "train/learning_rate": self.learning_rate,
-            "train/gradient_norm": self.gradient_norm,
             "train/questions_per_s": self.questions / self.duration_s,
             "train/data_wait_share": self.data_wait_s / self.duration_s,
         }

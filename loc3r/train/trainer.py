@@ -192,7 +192,7 @@ def locked(out: Path, first: bool) -> Iterator[None]:
 
 def _check_finite(record: StepRecord) -> None:
     values = {"loss": record.loss, **record.terms, "gradient_norm": record.gradient_norm}
-    wrong = [f"{name}={value}" for name, value in values.items() if not math.isfinite(value)]
+    wrong = [f"{name}={value}" for name, value in values.items() if value is not None and not math.isfinite(value)]
     if wrong:
         raise TrainingError(
             f"step {record.step} is not finite", received=", ".join(wrong), expected="finite losses",
