@@ -10,8 +10,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from loc3r.client.wire import DoneEvent, ErrorEvent, Event, PoseEvent, TextEvent
-from loc3r.errors import Loc3RError
+from loc3r.client.wire import DoneEvent, Event, PoseEvent, TextEvent
 from loc3r.model.inference import Answer, Localiser, PoseEstimate, Query
 from serving.shelf import OpenedScene
 
@@ -26,6 +25,7 @@ class Ticket:
     is_cancelled: Callable[[], bool]
     max_new_tokens: int = 16
     taken: bool = False
+    error: Exception | None = None
 
     def fits(self, other: Ticket) -> bool:
         """Whether both can go through the model together."""
@@ -50,17 +50,29 @@ class Batcher:
         self._lock = threading.Lock()
 
     def answer(self, ticket: Ticket) -> None:
-        """Send the answer's events; returns when they are sent or the caller is gone."""
+        """Send the answer's events; returns when they are sent or the caller is gone.
+
+        Raises:
+            Exception: what went wrong with the batch that this question was in.
+        """
         with self._lock:
             self._waiting.append(ticket)
         with self.turn:
-            if ticket.taken:
-                return
-            batch = [one for one in self._take(ticket) if not one.is_cancelled()]
+            if not ticket.taken:
+                self._answer_batch([one for one in self._take(ticket) if not one.is_cancelled()])
+        if ticket.error is not None:
+            raise ticket.error
+
+    def _answer_batch(self, batch: list[Ticket]) -> None:
+        """Each question's error waits for its own caller."""
+        try:
             if len(batch) == 1:
                 self._stream(batch[0])
             elif batch:
                 self._ask_together(batch)
+        except Exception as error:
+            for ticket in batch:
+                ticket.error = error
 
     def _take(self, ticket: Ticket) -> list[Ticket]:
         with self._lock:
@@ -80,15 +92,12 @@ class Batcher:
 
     def _ask_together(self, batch: list[Ticket]) -> None:
         first = batch[0]
-        queries = [ticket.query for ticket in batch]
-        try:
-            answers = self._localiser.ask(first.scene.memory, queries, first.max_new_tokens)
-        except Loc3RError as error:
-            for ticket in batch:
-                ticket.emit(ErrorEvent.of(error))
-            return
+        answers = self._localiser.ask(first.scene.memory, [ticket.query for ticket in batch], first.max_new_tokens)
         for ticket, answer in zip(batch, answers, strict=True):
-            ticket.finish(answer)
+            try:
+                ticket.finish(answer)
+            except Exception as error:  # one caller's lost connection, or pose that is not finite
+                ticket.error = error
 
 
 def pose_event(pose: PoseEstimate) -> PoseEvent:

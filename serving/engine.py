@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loc3r.client import wire
-from loc3r.errors import Loc3RError, QuestionError, VideoError
+from loc3r.errors import CheckpointError, Loc3RError, QuestionError, VideoError
 from loc3r.model.inference import MAX_CHARACTERS, Localiser, Query
 from loc3r.priors.base import PosePrior, load_prior
 from loc3r.scenes.video import fit_frames, read_video_bytes
@@ -121,8 +121,20 @@ class Engine:
 
 
 def model_info(checkpoint: Path, version: str, prior: str) -> wire.ModelInfo:
-    """Lineage of a checkpoint folder, for every event."""
+    """Lineage of a checkpoint folder, for every event.
+
+    Raises:
+        CheckpointError: it was trained with another pose prior than ``prior`` (a fingerprint).
+    """
     lineage = read_lineage(checkpoint)
+    trained = (lineage.get("prior") or {}).get("fingerprint", prior)
+    if trained != prior:
+        raise CheckpointError(
+            "the model was trained with another pose prior: its camera tokens would mean nothing",
+            received=prior,
+            expected=trained,
+            fix="serve with the Loc3R version that trained it, or train again",
+        )
     known = {key: str(lineage.get(key) or "") for key in ("recipe_hash", "data_hash", "code_commit")}
     return wire.ModelInfo(version=version, model_hash=model_hash(checkpoint), prior=prior, **known)
 

@@ -171,7 +171,7 @@ def _tell(pose: Pose, text: str) -> None:
 
 
 def _describe(model: ModelInfo) -> str:
-    parts = {"recipe": model.recipe_hash, "data": model.data_hash, "code": model.code_commit, "prior": model.prior}
+    parts = {"recipe": model.recipe_hash, "data": model.data_hash, "code": model.code_commit[:12], "prior": model.prior}
     known = [f"{name} {value}" for name, value in parts.items() if value]
     return ", ".join([f"version {model.version}", f"hash {model.model_hash}", *known])
 

@@ -39,7 +39,7 @@ def draw_map(path: Path, layout: LayoutMap, pose: Pose, title: str = "") -> None
 def _draw_layout(axes: Any, layout: LayoutMap) -> None:
     """Surer patches are more opaque."""
     opacity = [min(0.9, max(0.1, 0.5 / (sigma_m + 0.25))) for sigma_m in layout.sigma_m]
-    axes.scatter(layout.x_m, layout.y_m, s=14, c=list(layout.rgb), alpha=opacity, linewidths=0)
+    axes.scatter(layout.x_m, layout.y_m, s=24, c=list(layout.rgb), alpha=opacity, linewidths=0)
 
 
 def _draw_pose(axes: Any, pose: Pose) -> None:
@@ -48,7 +48,7 @@ def _draw_pose(axes: Any, pose: Pose) -> None:
     where = (pose.x_m, pose.y_m)
     for sigmas in (1, 2):
         size_m = (2 * sigmas * pose.sigma_x_m, 2 * sigmas * pose.sigma_y_m)
-        axes.add_patch(Ellipse(where, *size_m, facecolor="crimson", edgecolor="crimson", alpha=0.15))
+        axes.add_patch(Ellipse(where, *size_m, facecolor="crimson", edgecolor="crimson", alpha=0.12, zorder=0))
     tip = (pose.x_m + 0.6 * math.cos(pose.heading_rad), pose.y_m + 0.6 * math.sin(pose.heading_rad))
     axes.annotate("", tip, where, arrowprops={"arrowstyle": "-|>", "color": "crimson", "lw": 2})
     axes.plot(*where, marker="o", color="crimson", markersize=7)
