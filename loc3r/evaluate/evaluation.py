@@ -78,7 +78,7 @@ def evaluate_model(
     evaluation = identify(model, data, limit_scenes)
     head = _head(model, evaluation, data, training, bootstrap, label or label_of(data))
     scores_path = folder / SCORES_FILE
-    if scores_path.is_file() and (folder / "predictions.jsonl").is_file():
+    if all((folder / name).is_file() for name in (SCORES_FILE, "predictions.jsonl", TRIVIAL_FILE, "report.html")):
         record = read_json(scores_path)
         if all(record.get(key) == value for key, value in head.items()):
             return Evaluated(folder, record, was_done=True)

@@ -23,8 +23,8 @@ SECTIONS = {
     "plain_em/": "Answers to questions without a situation",
     "acc_1.0m/": FORMS,
     "acc_30deg/": FORMS,
-    "inside_1_sigma": "Honesty",
-    "inside_2_sigma": "Honesty",
+    "inside_1_sigma": "Calibration",
+    "inside_2_sigma": "Calibration",
 }
 """Beginning of a metric's name to the section that it is shown in."""
 ORDER = (
