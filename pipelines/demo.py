@@ -32,6 +32,8 @@ def demo(recipe: str, init: str, keep: bool) -> None:
     """Furnish rooms, train on two ranks, gate, serve, ask: everything real, in minutes.
 
     A second run finds its work done and is faster. "loc3r down" stops the servers.
+
+    Example: loc3r demo --stop
     """
     from loc3r.services.embedded import ensure_services
     from loc3r.settings import load_settings
