@@ -101,7 +101,8 @@ def train(root: Path, out: Path, recipe: VORecipe) -> dict[str, float]:
     errors = measure(network, Walks(walks.frames[:held_out], walks.poses[:held_out]))
     record = {
         "recipe": vars(recipe), "recipe_hash": hash_json(vars(recipe)), "rooms": len(walks.frames),
-        "held_out_rooms": held_out, "loss_every_100_steps": curve, "errors": errors, "minutes": round((time.monotonic() - start) / 60, 1),
+        "held_out_rooms": held_out, "loss_every_100_steps": curve, "errors": errors,
+        "minutes": round((time.monotonic() - start) / 60, 1),
     }  # fmt: skip
     save(network, out, record)
     return errors

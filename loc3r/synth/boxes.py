@@ -54,9 +54,7 @@ def collides(box: RoomObject, others: Iterable[RoomObject]) -> bool:
     return any(
         intersect(box, other)
         for other in others
-        if is_flat(box) == is_flat(other)
-        and box.support_id != other.object_id
-        and other.support_id != box.object_id
+        if is_flat(box) == is_flat(other) and box.support_id != other.object_id and other.support_id != box.object_id
     )
 
 
