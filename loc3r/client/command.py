@@ -53,12 +53,14 @@ def export(model: str, repository: Path, device: str, scene_memory_mib: int, thr
 
 @click.command()
 @REPOSITORY
-@click.option("--grpc-port", type=int, help="Default: that of LOC3R_TRITON_URL, 8001.")
-@click.option("--http-port", type=int, default=8000, show_default=True, help="Health, and Triton's HTTP API.")
-@click.option("--metrics-port", type=int, default=8002, show_default=True, help="Prometheus metrics.")
+@click.option("--grpc-port", type=int, help="Default: that of LOC3R_TRITON_URL, 8001, or a free one if it is taken.")
+@click.option("--http-port", type=int, help="Health, and Triton's HTTP API. Default: 8000, or a free one.")
+@click.option("--metrics-port", type=int, help="Prometheus metrics. Default: 8002, or a free one.")
 @click.option("--detach", is_flag=True, help="Return when it is ready; --stop stops it.")
 @click.option("--stop", is_flag=True, help="Stop the detached Triton.")
-def serve(repository: Path, grpc_port: int | None, http_port: int, metrics_port: int, detach: bool, stop: bool) -> None:
+def serve(
+    repository: Path, grpc_port: int | None, http_port: int | None, metrics_port: int | None, detach: bool, stop: bool
+) -> None:
     """Run Triton on this machine over an exported repository (or an empty one: then "loc3r deploy" fills it).
 
     Example: loc3r serve --repository runs/serving --detach
@@ -73,8 +75,11 @@ def serve(repository: Path, grpc_port: int | None, http_port: int, metrics_port:
     if running and detach and running.repository == str(repository.absolute()):
         click.echo(f"Triton already serves {repository} at {running.url}")
         return
-    wanted = (grpc_port or int(settings.triton_url.rpartition(":")[2]), http_port, metrics_port)
-    ports = Ports(*(preferred_port(port) for port in wanted))
+    ports = Ports(
+        grpc=grpc_port or preferred_port(int(settings.triton_url.rpartition(":")[2])),
+        http=http_port or preferred_port(8000),
+        metrics=metrics_port or preferred_port(8002),
+    )
     repository.mkdir(parents=True, exist_ok=True)
     load = ["loc3r"] if (repository / "loc3r" / "config.pbtxt").is_file() else []
     with Console(stderr=True).status("Starting Triton (the first start fetches it)"):

@@ -20,7 +20,7 @@ from loc3r.services.triton import Ports, RunningTriton
 from loc3r.settings import load_settings
 from serving.repository import ModelRepository
 
-pytestmark = [pytest.mark.xdist_group("triton"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.xdist_group("triton"), pytest.mark.timeout(300)]
 SITUATION = "I am standing by the sink."
 
 
@@ -127,7 +127,8 @@ class Answering:
         self._thread.join(60)
 
 
-def test_a_port_that_is_taken_is_named(checkpoint: Path, tmp_path: Path):
+@pytest.mark.timeout(60)
+def test_a_port_that_was_asked_for_and_is_taken_is_named(checkpoint: Path, tmp_path: Path):
     import socket
 
     with socket.socket() as taken:
