@@ -90,6 +90,15 @@ def test_the_gates_whole_story(registry: Registry) -> None:
     assert "promoted: Better" in run(*best, "--again").output
 
 
+def test_somebody_may_have_to_serve_even_if_no_model_beats_a_guess(registry: Registry) -> None:
+    data = write_rooms(Path("rooms"), scenes=2)
+    poor, fair = candidate("poor", 0.2, data), candidate("fair", 0.6, data)
+    assert "promoted: The first model" in run(*poor, "--accept-first").output
+    assert "against the champion" in run(*fair, "--accept-first").output
+    champion = registry.champion()
+    assert champion and champion.number == 2
+
+
 def test_the_champion_is_asked_when_it_never_saw_the_questions(registry: Registry) -> None:
     rooms, training = write_rooms(Path("rooms"), scenes=9), write_rooms(Path("train"), "train", scenes=3, first=50)
     champion, challenger = write_model(Path("first"), seed=0), write_model(Path("second"), seed=1)
