@@ -157,7 +157,8 @@ def _draw_stand(axes: Any, stand: Stand, colour: str) -> None:
     if stand.sigma_m is not None:
         for sigmas in (1, 2):
             size_m = (2 * sigmas * stand.sigma_m[0], 2 * sigmas * stand.sigma_m[1])
-            axes.add_patch(Ellipse((x, y), *size_m, facecolor=colour, edgecolor=colour, alpha=0.13, zorder=5))
+            axes.add_patch(Ellipse((x, y), *size_m, facecolor=colour, alpha=0.09, zorder=5))
+            axes.add_patch(Ellipse((x, y), *size_m, fill=False, edgecolor=colour, alpha=0.45, linewidth=0.8, zorder=5))
     if stand.heading_rad is not None:
         tip = (x + ARROW_M * math.cos(stand.heading_rad), y + ARROW_M * math.sin(stand.heading_rad))
         style = {"arrowstyle": "-|>,head_width=0.35,head_length=0.6", "color": colour, "lw": 2.4}
