@@ -1,7 +1,7 @@
 """Resumable checkpoints: DeepSpeed's shards, with a record that is written last and says what is whole.
 
 checkpoints/latest              the newest whole checkpoint, as DeepSpeed's tools expect it
-checkpoints/step_00000250/      shards of every rank, rng_rank_K.pt, checkpoint.json (the record)
+checkpoints/step_00000250/      shards of every rank, rng_rank_K.pt, the metrics so far, checkpoint.json (the record)
 """
 
 from __future__ import annotations

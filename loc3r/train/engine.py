@@ -116,13 +116,14 @@ class Engine:
         self.trainable = tuple(name for name, weight in model.named_parameters() if weight.requires_grad)
         self._module = LossModule(model, group.ranks)
         optimiser = adamw(model, recipe, fused=group.device.type == "cuda")
-        self.deepspeed, *_ = deepspeed.initialize(
-            model=self._module,
-            optimizer=optimiser,
-            lr_scheduler=warmup_cosine(optimiser, recipe.train.steps, recipe.optimiser),
-            config=deepspeed_config(recipe, group.ranks),
-            dist_init_required=False,
-        )
+        with _muon_hidden(recipe.train.zero_stage):
+            self.deepspeed, *_ = deepspeed.initialize(
+                model=self._module,
+                optimizer=optimiser,
+                lr_scheduler=warmup_cosine(optimiser, recipe.train.steps, recipe.optimiser),
+                config=deepspeed_config(recipe, group.ranks),
+                dist_init_required=False,
+            )
         self.deepspeed.train()
 
     @property
@@ -181,6 +182,11 @@ class Engine:
 
         gathered: AbstractContextManager[Any] = deepspeed.zero.GatheredParameters(list(self.model.parameters()))
         return gathered
+
+
+def _muon_hidden(zero_stage: int) -> AbstractContextManager[None]:
+    """Spare the stages that can do without it the import of Muon, which compiles kernels for seconds."""
+    return _hidden("deepspeed.runtime.zero.muon.muon_optimizer") if zero_stage < 3 else nullcontext()
 
 
 @contextmanager

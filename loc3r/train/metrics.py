@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from loc3r.files import atomic_path, write_text
+from loc3r.files import atomic_path, write_bytes
 
 METRICS_FILE = "metrics.jsonl"
 
@@ -69,10 +69,9 @@ class MetricsLog:
         end = data.rfind(b"\n") + 1
         return [StepRecord(**json.loads(line)) for line in data[:end].splitlines()], offset + end
 
-    def truncate(self, last_step: int) -> None:
-        """Forget the steps after ``last_step``: a resumed run makes them again."""
-        kept = [json.dumps(asdict(record)) + "\n" for record in self.read() if record.step <= last_step]
-        write_text(self.path, "".join(kept))
+    def begin_with(self, earlier: Path | None) -> None:
+        """Start with the lines of ``earlier``, a checkpoint's copy, or with none: later steps are made again."""
+        write_bytes(self.path, earlier.read_bytes() if earlier else b"")
 
     def write_table(self, path: Path) -> None:
         """The whole curve as CSV, for tools that read no JSON lines (DVC's plots among them)."""

@@ -94,7 +94,7 @@ class Trainer:
             self.situations, step = found.situations, found.step
             self.progress.note(f"resuming after step {step} from {found.path}")
         if self.group.first:
-            self.log.truncate(step)
+            self.log.begin_with(found.path / METRICS_FILE if found else None)
         return step
 
     def _train(self, start: int) -> None:
@@ -151,6 +151,7 @@ class Trainer:
         self.engine.save(path)
         self.group.barrier()
         if self.group.first:
+            shutil.copyfile(self.log.path, path / METRICS_FILE)
             trainable = self.engine.trainable
             Checkpoint(path, step, self.identity, self.group.ranks, trainable, self.situations).write()
             prune(self.job.checkpoints, self.recipe.train.keep_checkpoints)

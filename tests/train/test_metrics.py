@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from loc3r.train.metrics import MetricsLog, StepRecord
@@ -14,6 +15,7 @@ RECORD = StepRecord(
 
 def log_of(path: Path, steps: int) -> MetricsLog:
     log = MetricsLog(path)
+    log.begin_with(None)
     for step in range(1, steps + 1):
         log.append(replace(RECORD, step=step))
     return log
@@ -23,14 +25,17 @@ def test_floats_survive_exactly(tmp_path: Path) -> None:
     assert log_of(tmp_path / "m.jsonl", 1).read() == [RECORD]
 
 
-def test_truncation_forgets_later_steps_and_half_lines(tmp_path: Path) -> None:
+def test_a_resumed_log_forgets_later_steps_and_half_lines(tmp_path: Path) -> None:
+    earlier = log_of(tmp_path / "checkpoint" / "m.jsonl", 3)
     log = log_of(tmp_path / "m.jsonl", 5)
     with log.path.open("a") as file:
         file.write('{"step": 6, "lo')
     assert [record.step for record in log.read()] == [1, 2, 3, 4, 5]
-    log.truncate(3)
+    log.begin_with(earlier.path)
     log.append(replace(RECORD, step=4))
     assert [record.step for record in log.read()] == [1, 2, 3, 4]
+    log.begin_with(None)
+    assert log.read() == []
 
 
 def test_reading_goes_on_where_it_stopped(tmp_path: Path) -> None:
@@ -39,8 +44,8 @@ def test_reading_goes_on_where_it_stopped(tmp_path: Path) -> None:
     with log.path.open("a") as file:
         file.write('{"step": 3')
     assert len(first) == 2 and log.read_from(offset) == ([], offset)
-    log.truncate(2)
-    log.append(replace(RECORD, step=3))
+    with log.path.open("a") as file:
+        file.write(json.dumps(asdict(replace(RECORD, step=3))).removeprefix('{"step": 3') + "\n")
     assert [record.step for record in log.read_from(offset)[0]] == [3]
 
 

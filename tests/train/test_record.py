@@ -41,6 +41,7 @@ def test_a_run_is_recorded_resumed_and_mended(
     monkeypatch.setattr(record, "SEND_EVERY_S", 0.2)
     job, told = job_of(tmp_path, server.url), []
     log = MetricsLog(job.out / METRICS_FILE)
+    log.begin_with(None)
 
     first = open_recorder(job, ME, 2, told.append)
     assert first
@@ -55,7 +56,9 @@ def test_a_run_is_recorded_resumed_and_mended(
     assert [file.path for file in first.run.client.list_artifacts(first.run.run_id)] == ["recipe.yaml"]
 
     # Resumed from step 2: step 3 is made again and must not appear twice.
-    log.truncate(2)
+    log.begin_with(None)
+    for step in (1, 2):
+        log.append(replace(RECORD, step=step, loss=1 / step))
     second = open_recorder(job, ME, 2, told.append)
     assert second and second.run.run_id == first.run.run_id
     second.start()

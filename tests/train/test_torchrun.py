@@ -119,7 +119,7 @@ def test_one_rank_stopped_by_sigterm_saves_and_goes_on_under_zero_3(
     run.wait_for_step(3, process)
     process.send_signal(signal.SIGTERM)
     code, told = run.finish(process)
-    assert code == 128 + signal.SIGTERM
+    assert code == 128 + signal.SIGTERM, told
     assert "the same command goes on from there" in told
     stopped_after = len(run.losses())
     assert (run.out / "checkpoints" / "latest").read_text() == f"step_{stopped_after:08d}"
