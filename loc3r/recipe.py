@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
 from loc3r.errors import RecipeError
 from loc3r.files import hash_json
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+LATER = "later"
+"""Marks a field that came after models were made: at its default, a recipe's hash leaves it out, and theirs still hold."""
 
 
 class Section(BaseModel):
@@ -97,6 +99,12 @@ class ModelRecipe(Section):
     """Dense grounding: object mentions regress their place after this language layer."""
     look_at: bool = False
     """Dense grounding: <Ori> regresses the point looked at; the heading head reads both places."""
+    video: Annotated[bool, LATER] = True
+    """Ablation: off, the model reads the words alone."""
+    camera_tokens: Annotated[bool, LATER] = True
+    """Ablation: off, zeros stand in for the pose prior's tokens."""
+    pose: Annotated[Literal["heads", "text"], LATER] = "heads"
+    """heads: read from <Pos><Ori> (the paper). text: no such tokens, the model writes "x 1.2 y -0.4 heading 90"."""
     fan_in_init: bool = False
     """Initialise matrices by fan-in: tiny models from scratch need it."""
 
@@ -180,14 +188,36 @@ class Recipe(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _losses_have_outputs(self) -> Recipe:
+        """A weight on what is switched off would be accepted and ignored."""
+        model, loss = self.model, self.loss
+        off = [] if model.video else [f"loss.{name}" for name in ("layout", "naming") if getattr(loss, name)]
+        off += ["loss.situation"] if model.pose == "text" and loss.situation else []
+        if off:
+            raise ValueError(f"{', '.join(off)} must be 0 with model.video={model.video}, model.pose={model.pose}")
+        return self
+
     @property
     def hash(self) -> str:
         """Twelve hex digits that name this recipe."""
-        return hash_json(self.model_dump(mode="json"))
+        return hash_json(_hashed(self))
 
     def to_yaml(self) -> str:
         """The whole recipe, defaults included, as YAML."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def _hashed(section: Section) -> dict[str, Any]:
+    """A section's plain values, without the ``LATER`` fields that are at their default."""
+    values = section.model_dump(mode="json")
+    for name, field in type(section).model_fields.items():
+        part = getattr(section, name)
+        if isinstance(part, Section):
+            values[name] = _hashed(part)
+        elif LATER in field.metadata and part == field.default:
+            del values[name]
+    return values
 
 
 def load_recipe(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
@@ -249,7 +279,7 @@ def _explain(error: ValidationError) -> dict[str, Any]:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] != "extra_forbidden":
-        return {"received": f"{where} = {first.get('input')!r}", "expected": first["msg"]}
+        return {"received": f"{where} = {first.get('input')!r}" if where else None, "expected": first["msg"]}
     known = _fields_at(first["loc"][:-1])
     near = difflib.get_close_matches(str(first["loc"][-1]), known, n=1)
     fix = f"did you mean {near[0]!r}?" if near else "loc3r recipe schema lists every key"

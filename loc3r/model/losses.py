@@ -6,16 +6,16 @@ the terms are kept as sums, and ``supervised`` knows the counts before the forwa
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
-from torch.nn import functional as F
-
 from loc3r.model.batch import UNSUPERVISED, Batch
 from loc3r.model.config import Loc3RConfig
 from loc3r.model.heads import Gaussian, heading_target
+from torch import Tensor
+from torch.nn import functional as F
+
 from loc3r.model.modelling import Outputs
 from loc3r.recipe import LossRecipe
 
@@ -69,34 +69,40 @@ def supervised(batch: Batch, config: Loc3RConfig) -> dict[str, float]:
 
 
 def joint_loss(outputs: Outputs, batch: Batch, config: Loc3RConfig) -> LossTerms:
-    """Every active term of a batch."""
-    sums = {
-        "answer": _answer(outputs, batch),
-        "layout": _layout(outputs, batch),
-        "position": _nll(outputs.position, batch.position_m)[_known(batch.position_m)].sum(),
-        "heading": _heading(outputs, batch, config),
-        "naming": _naming(outputs, batch),
-        "mention": None if outputs.mention is None else _nll(outputs.mention, batch.mention_m).sum(),
-        "look_at": _nll(outputs.look_at, batch.look_at_m)[_known(batch.look_at_m)].sum(),
+    """Every active term of a batch; what is off or weighs nothing is not computed."""
+    compute: dict[str, Callable[[], Tensor | None]] = {
+        "answer": lambda: _answer(outputs, batch),
+        "layout": lambda: _layout(outputs, batch),
+        "position": lambda: _places(outputs.position, batch.position_m),
+        "heading": lambda: _heading(outputs, batch, config),
+        "naming": lambda: _naming(outputs, batch),
+        "mention": lambda: None if outputs.mention is None else _nll(outputs.mention, batch.mention_m).sum(),
+        "look_at": lambda: _places(outputs.look_at, batch.look_at_m),
     }
-    active = {name: total for name in _active(config) if (total := sums[name]) is not None}
+    active = {name: total for name in _active(config) if (total := compute[name]()) is not None}
     return LossTerms(active, supervised(batch, config), loss_weights(config.loss))
 
 
 def _active(config: Loc3RConfig) -> list[str]:
-    model, always = config.model, ("answer", "layout", "position", "heading")
+    """Terms that weigh something and whose outputs the model has."""
+    model, weights = config.model, loss_weights(config.loss)
     switched = {
         "naming": bool(model.naming_layer and config.class_names),
         "mention": bool(model.mention_layer),
         "look_at": model.look_at,
     }
-    return [*always, *(name for name, on in switched.items() if on)]
+    return [name for name, weight in weights.items() if weight and switched.get(name, True)]
 
 
 def _nll(place: Gaussian, target_m: Tensor) -> Tensor:
     """Gaussian negative log-likelihood without its constant, x plus y; unknown targets give no NaN gradient."""
     error = torch.nan_to_num(target_m.to(place.mean_m.dtype)) - place.mean_m
     return 0.5 * (error.square() * (-place.log_variance).exp() + place.log_variance).sum(-1)
+
+
+def _places(place: Gaussian, target_m: Tensor) -> Tensor:
+    known = _known(target_m)
+    return _nll(place, target_m)[known].sum()
 
 
 def _known(target: Tensor) -> Tensor:

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-
-from loc3r.model import attention
 from loc3r.model.attention import Packing
 from loc3r.model.batch import PADDING, UNSUPERVISED, VIDEO, Batch
 from loc3r.model.config import Loc3RConfig, llava_config
 from loc3r.model.heads import Gaussian, Heads
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from loc3r.model import attention
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -104,6 +104,8 @@ class Loc3R(nn.Module):
         """Embeddings (B, N, d) of ids (B, N) that hold a video each: pixels (B, T, 3, S, S), cameras (B, T, D)."""
         special = self.config.tokens
         embeddings: Tensor = self.language.embed_tokens(ids)
+        if not self.config.model.video:
+            return embeddings
         newline = self.vlm.model.image_newline.to(embeddings.dtype)
         cameras = self.heads.camera(camera_tokens.to(self.heads.layout.weight.dtype)).to(embeddings.dtype)
         patches = self.encode_frames(pixels).to(embeddings.dtype)
@@ -126,7 +128,8 @@ class Loc3R(nn.Module):
     def read_layout(self, last: Tensor, ids: Tensor) -> Gaussian:
         """Every vision token's place (B, T, R, R, 2) from final states (B, N, d)."""
         data = self.config.data
-        shape = (len(ids), data.frames, data.tokens_a_side, data.tokens_a_side, 2)
+        frames = data.frames if self.config.model.video else 0
+        shape = (len(ids), frames, data.tokens_a_side, data.tokens_a_side, 2)
         place = self.heads.place(last[ids == self.config.tokens.image])
         return Gaussian(place.mean_m.view(shape), place.log_variance.view(shape))
 
