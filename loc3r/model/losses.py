@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
-from loc3r.model.batch import UNSUPERVISED, Batch
-from loc3r.model.config import Loc3RConfig
-from loc3r.model.heads import Gaussian, heading_target
 from torch import Tensor
 from torch.nn import functional as F
 
+from loc3r.model.batch import UNSUPERVISED, Batch
+from loc3r.model.config import Loc3RConfig
+from loc3r.model.heads import Gaussian, heading_target
 from loc3r.model.modelling import Outputs
 from loc3r.recipe import LossRecipe
 
