@@ -4,6 +4,8 @@
     \\n{situation}<Pos><Ori>{question}<|im_end|>\\n<|im_start|>assistant\\n{answer}<|im_end|>
 
 The first line is the prefix: it depends on the video alone. The second is a suffix; a video may have many.
+Ablations change it: without ``model.video`` the prefix holds no frame; with ``model.pose=text`` there is no
+<Pos><Ori>, and the answer begins with the pose in words (``loc3r.model.pose_text``).
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from torch import Tensor
 from loc3r.errors import DataError, FrameError
 from loc3r.model.batch import PADDING, UNSUPERVISED, VIDEO, Batch, Packed, collate
 from loc3r.model.config import Loc3RConfig
+from loc3r.model.pose_text import response
 from loc3r.model.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
@@ -55,6 +58,7 @@ class Suffix:
 
     ids: list[int]
     pos_at: int
+    """Index of <Pos>, or of what follows the situation where the pose is written as text."""
     answer_at: int
     """Index of the answer's first token: where the prompt ends."""
     fields: dict[str, tuple[int, Text]]
@@ -96,7 +100,7 @@ class Processor:
         return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
     def camera_tokens(self, tokens: NDArray[np.float32]) -> Tensor:
-        """Camera tokens (T, D) of the pose prior, checked.
+        """Camera tokens (T, D) of the pose prior, checked; zeros when the recipe hides them.
 
         Raises:
             FrameError: another shape, or a value that is not finite.
@@ -108,7 +112,12 @@ class Processor:
                 received=f"{tokens.shape}, finite: {bool(np.isfinite(tokens).all())}",
                 expected=f"{expected}, from the prior {self.config.data.prior!r}",
             )
-        return torch.from_numpy(np.ascontiguousarray(tokens, np.float32))
+        return torch.from_numpy(np.ascontiguousarray(tokens, np.float32)) * self.config.model.camera_tokens
+
+    @property
+    def writes_pose(self) -> bool:
+        """Whether the pose is in the answer's words, and the heads know nothing."""
+        return self.config.model.pose == "text"
 
     def encode(self, text: str) -> Text:
         """Tokens of plain text; a "<Pos>" that someone types stays five characters."""
@@ -133,13 +142,14 @@ class Processor:
         special = self.config.tokens
         newline = self.encode("\n").ids
         situation_text, question_text = self.encode(situation or NO_SITUATION), self.encode(question)
-        ids = [*newline, *situation_text.ids, special.pos, special.ori, *question_text.ids]
+        pose = [] if self.writes_pose else [special.pos, special.ori]
+        ids = [*newline, *situation_text.ids, *pose, *question_text.ids]
         pos_at = len(newline) + len(situation_text.ids)
         ids += [special.im_end, *newline, special.im_start, *self.encode("assistant\n").ids]
         answer_at = len(ids)
         if answer is not None:
             ids += [*self.encode(answer).ids, special.im_end]
-        fields = {"situation": (len(newline), situation_text), "question": (pos_at + 2, question_text)}
+        fields = {"situation": (len(newline), situation_text), "question": (pos_at + len(pose), question_text)}
         return Suffix(ids, pos_at, answer_at, fields)
 
     def pack(self, scene: PreparedScene, samples: Sequence[PreparedSample]) -> Packed:
@@ -152,7 +162,7 @@ class Processor:
         strangers = sorted({sample.scene_id for sample in samples} - {scene.scene_id})
         if strangers or not samples:
             raise DataError("samples don't fit the scene", received=strangers or "none", expected=scene.scene_id)
-        suffixes = [self.suffix(s.situation, s.question, s.answers[0]) for s in samples]
+        suffixes = [self.suffix(s.situation, s.question, response(s, pose=self.config.model.pose)) for s in samples]
         tokens = _join(self._prefix, suffixes)
         starts = _starts(len(self._prefix), suffixes)
         mentions = [
@@ -183,7 +193,8 @@ class Processor:
         special, side = self.config.tokens, self.config.data.tokens_a_side
         row = [special.image] * side + [special.newline]
         frame = [special.cam, *row * side]
-        return [special.im_start, *self.encode("user\n").ids, *frame * self.config.data.frames]
+        frames = self.config.data.frames if self.config.model.video else 0
+        return [special.im_start, *self.encode("user\n").ids, *frame * frames]
 
     def _encode_class_names(self) -> Tensor:
         # With the space that the word has inside a sentence: that is the token to bind to what it looks like.

@@ -12,6 +12,7 @@ import torch
 from loc3r.errors import CheckpointError
 from loc3r.model.config import Loc3RConfig
 from loc3r.model.modelling import Loc3R
+from loc3r.model.pose_text import response
 from loc3r.model.processor import Processor
 from loc3r.model.tokenizer import load_tokenizer, train_tokenizer
 from loc3r.recipe import Recipe
@@ -47,12 +48,13 @@ def build(
     return model, Processor(config, tokenizer)
 
 
-def tokenizer_texts(prepared: PreparedData) -> Iterator[str]:
+def tokenizer_texts(prepared: PreparedData, pose: str = "heads") -> Iterator[str]:
     """Every text that the model reads or writes, in the data's order."""
     for name in prepared.class_names:
         yield f" {name}"
     for sample in prepared.samples:
-        yield from (text for text in (sample.situation, sample.question, *sample.answers) if text)
+        written = response(sample, pose=pose) if pose == "text" else None
+        yield from (text for text in (sample.situation, sample.question, *sample.answers, written) if text)
 
 
 def _own_tokenizer(recipe: Recipe, prepared: PreparedData, out: Path, group: Group, resuming: bool) -> Path:
@@ -62,7 +64,8 @@ def _own_tokenizer(recipe: Recipe, prepared: PreparedData, out: Path, group: Gro
         draft = out / ".tokenizer.draft"
         for stale in (draft, folder):
             shutil.rmtree(stale, ignore_errors=True)
-        tokenizer = train_tokenizer(tokenizer_texts(prepared), recipe.model.language.vocabulary)
+        texts = tokenizer_texts(prepared, recipe.model.pose)
+        tokenizer = train_tokenizer(texts, recipe.model.language.vocabulary)
         tokenizer.save_pretrained(str(draft))
         draft.rename(folder)
     group.barrier()
