@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,11 +74,11 @@ def evaluate(
         click.echo(f"{out} held this very evaluation already: nothing was run")
     click.echo(f"report {out / 'report.html'}   maps {out / 'birds_eye.png'}   scores {out / 'scores.json'}")
     if run:
-        _record(run, done)
+        record_scores(run, done)
         click.echo(f"recorded in {run.url}")
 
 
-def _record(run: TrackedRun, done: Evaluated) -> None:
+def record_scores(run: TrackedRun, done: Evaluated) -> None:
     """Put scores and artifacts into the run, once."""
     from loc3r.files import hash_file
 
@@ -90,7 +91,7 @@ def _record(run: TrackedRun, done: Evaluated) -> None:
             f"test/{name}{suffix}": value
             for name, score in done.scores.items()
             for suffix, value in (("", score.value), (".low", score.low), (".high", score.high))
-            if value == value  # MLflow's database has no NaN
+            if math.isfinite(value)  # MLflow's database knows nothing else
         }
     )
     for name in ("scores.json", "predictions.jsonl", "report.md", "report.html", "birds_eye.png"):

@@ -13,7 +13,14 @@ from loc3r.errors import DataError
 from loc3r.evaluate.baselines import TrivialGuesses, room_centre
 from loc3r.evaluate.intervals import Bootstrap
 from loc3r.evaluate.pictures import MapPicture, save_sheet
-from loc3r.evaluate.predictions import JsonLines, Prediction, poses, read_layout_errors, read_predictions
+from loc3r.evaluate.predictions import (
+    JsonLines,
+    Prediction,
+    poses,
+    read_layout_errors,
+    read_predictions,
+    situations,
+)
 from loc3r.evaluate.report import write_reports
 from loc3r.evaluate.run import Evaluation, begin, predict
 from loc3r.evaluate.scores import T0, Score, score_all, trivial_model
@@ -156,10 +163,11 @@ def _measure(
             "hash": data.data_hash,
             "split": data.manifest["split"],
             "scenes": len(scene_ids),
-            "situations": len(poses(predictions)),
+            "situations": len(situations(predictions)),
             "questions": len(predictions),
         },
         "empty_answers": sum(not p.text.strip() for p in predictions),
+        "unreadable_poses": sum(p.unreadable for p in predictions),
     }
 
 

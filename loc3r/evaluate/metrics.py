@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from loc3r.evaluate import answers
 from loc3r.evaluate.intervals import Bootstrap, Interval, Observations, mean_interval, median_interval
-from loc3r.evaluate.predictions import LayoutError, Prediction, poses
+from loc3r.evaluate.predictions import LayoutError, Prediction, situations
 
 Floats = NDArray[np.float64]
 Unit = Literal["share", "m", "deg"]
@@ -26,6 +26,8 @@ LAYOUT_SCORER = "loc3r-layout"
 CALIBRATION_SCORER = "loc3r-calibration"
 PRIMARY = ("acc_1.0m", "acc_30deg", "answer_em")
 """What the gate decides on: the plain mean of place, direction and answer (``primary_parts``)."""
+NOWHERE = (np.inf, np.inf)
+"""Place of a pose that can't be read: far from everything."""
 SITUATED = "sqa3d"
 """The questions that are asked from a situation; those of other data sets are reported apart."""
 
@@ -56,21 +58,23 @@ class Metric:
 
 
 def position_errors_m(predictions: Sequence[Prediction]) -> Observations:
-    """Distance on the floor plane between guess and truth, one a situation."""
-    located = poses(predictions)
-    guess = np.array([p.position_m for p in located], np.float64).reshape(-1, 2)
+    """Distance on the floor plane between guess and truth, one a situation; infinite for a pose that can't be read."""
+    located = situations(predictions)
+    guess = np.array([p.position_m or NOWHERE for p in located], np.float64).reshape(-1, 2)
     truth = np.array([p.true_position_m for p in located], np.float64).reshape(-1, 2)
     return Observations.of(np.linalg.norm(guess - truth, axis=1), [p.scene_id for p in located])
 
 
 def heading_errors_deg(predictions: Sequence[Prediction]) -> Observations:
-    """Angle between guess and truth in [0, 180], one a situation."""
+    """Angle between guess and truth in [0, 180], one a situation; 180 for a pose that can't be read."""
     from loc3r.geometry.headings import angle_between_deg
 
-    located = [p for p in poses(predictions) if p.true_heading_rad is not None and p.heading_rad is not None]
-    guess = np.array([p.heading_rad for p in located], np.float64)
+    located = [p for p in situations(predictions) if p.heading_rad is not None or p.unreadable]
+    located = [p for p in located if p.true_heading_rad is not None]
+    guess = np.array([p.heading_rad or 0.0 for p in located], np.float64)
     truth = np.array([p.true_heading_rad for p in located], np.float64)
-    return Observations.of(angle_between_deg(guess, truth), [p.scene_id for p in located])
+    errors = np.where([p.unreadable for p in located], 180.0, angle_between_deg(guess, truth))
+    return Observations.of(errors, [p.scene_id for p in located])
 
 
 def answer_matches(predictions: Sequence[Prediction]) -> Observations:
@@ -95,7 +99,7 @@ def layout_errors_m(errors: Sequence[LayoutError]) -> Observations:
 def metrics_for(predictions: Sequence[Prediction]) -> list[Metric]:
     """The metrics that these predictions can answer, answer types and situation forms included."""
     found: list[Metric] = []
-    if poses(predictions):
+    if situations(predictions):
         found += _localisation_metrics()
     found.append(Metric("answer_em", "Answer exact match", "share", answers.SCORER, answer_matches))
     for kind in sorted({p.question_type for p in predictions if p.dataset == SITUATED}):
@@ -109,7 +113,7 @@ def metrics_for(predictions: Sequence[Prediction]) -> list[Metric]:
 
 def form_metrics(predictions: Sequence[Prediction]) -> list[Metric]:
     """Acc@1.0 m and Acc@30° of each situation form; none for human text."""
-    forms = sorted({p.situation_form for p in poses(predictions) if p.situation_form})
+    forms = sorted({p.situation_form for p in situations(predictions) if p.situation_form})
     return [
         Metric(
             f"{name}/{form}",

@@ -41,6 +41,8 @@ class Prediction:
     sigma_m: tuple[float, float] | None
     heading_rad: float | None
     heading_concentration: float | None
+    unreadable: bool = False
+    """The model writes its pose as text and wrote none that can be read: wrong, whatever the truth."""
 
     @classmethod
     def of(cls, sample: PreparedSample, answer: Answer) -> Prediction:
@@ -56,6 +58,18 @@ class Prediction:
         )
 
     @classmethod
+    def written(cls, sample: PreparedSample, text: str) -> Prediction:
+        """The answer of a model that writes its pose as text."""
+        from loc3r.model.pose_text import read_pose
+
+        if not sample.situation:
+            return cls.guess(sample, text=text)
+        pose, answer = read_pose(text)
+        if pose is None:
+            return cls.guess(sample, text=answer, unreadable=True)
+        return cls.guess(sample, text=answer, position_m=pose.position_m, heading_rad=pose.heading_rad)
+
+    @classmethod
     def guess(
         cls,
         sample: PreparedSample,
@@ -65,6 +79,7 @@ class Prediction:
         sigma_m: tuple[float, float] | None = None,
         heading_rad: float | None = None,
         heading_concentration: float | None = None,
+        unreadable: bool = False,
     ) -> Prediction:
         """A guess at a sample from anywhere, such as a baseline."""
         return cls(
@@ -83,6 +98,7 @@ class Prediction:
             sigma_m=sigma_m,
             heading_rad=heading_rad,
             heading_concentration=heading_concentration,
+            unreadable=unreadable,
         )
 
     @classmethod
@@ -145,12 +161,21 @@ def read_layout_errors(folder: Path) -> list[LayoutError]:
 
 
 def poses(predictions: Sequence[Prediction]) -> list[Prediction]:
-    """One prediction for each situation whose true pose is known: many questions share one, and it counts once."""
+    """The ``situations`` for which there is a place."""
+    return [p for p in situations(predictions) if p.position_m is not None]
+
+
+def situations(predictions: Sequence[Prediction]) -> list[Prediction]:
+    """One prediction for each situation whose true pose is known: many questions share one, and it counts once.
+
+    A pose that can't be read is there too; baselines that guess none are not.
+    """
     seen: set[tuple[Any, ...]] = set()
     unique = []
     for p in predictions:
         key = (p.scene_id, p.situation, p.true_position_m, p.true_heading_rad)
-        if p.situation and None not in (p.true_position_m, p.position_m) and key not in seen:
+        guessed = p.position_m is not None or p.unreadable
+        if p.situation and p.true_position_m is not None and guessed and key not in seen:
             seen.add(key)
             unique.append(p)
     return unique

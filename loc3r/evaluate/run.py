@@ -93,8 +93,10 @@ def predict(
     predictions.mend()
     layouts.mend()
     asked = {(line["dataset"], line["sample_id"]) for line in predictions.read()}
-    laid = {line["scene_id"] for line in layouts.read()}
     scene_ids = scenes_of(data, evaluation.limit_scenes)
+    laid = {line["scene_id"] for line in layouts.read()}
+    if not localiser.model.config.loss.layout:  # the head was not trained: there is nothing to measure
+        laid = set(scene_ids)
     total = sum(len(data.samples_of(scene_id)) for scene_id in scene_ids)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=console is None) as progress:
@@ -118,8 +120,13 @@ def ask(
 ) -> list[Prediction]:
     """Predictions for samples of one open scene."""
     from loc3r.model.inference import Query
+    from loc3r.model.pose_text import MAX_TOKENS
 
-    answers = localiser.ask(memory, [Query(s.situation, s.question) for s in samples], max_new_tokens)
+    queries = [Query(s.situation, s.question) for s in samples]
+    if localiser.processor.writes_pose:
+        written = localiser.ask(memory, queries, MAX_TOKENS + max_new_tokens)
+        return [Prediction.written(sample, answer.text) for sample, answer in zip(samples, written, strict=True)]
+    answers = localiser.ask(memory, queries, max_new_tokens)
     return [Prediction.of(sample, answer) for sample, answer in zip(samples, answers, strict=True)]
 
 

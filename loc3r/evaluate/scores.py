@@ -11,7 +11,7 @@ from loc3r.evaluate.baselines import FREQUENT, HEADING, TEXT_ONLY, baselines_of
 from loc3r.evaluate.calibration import expected_share, inside
 from loc3r.evaluate.intervals import Bootstrap, Interval, mean_interval, mean_of_means
 from loc3r.evaluate.metrics import Metric, answer_matches, form_metrics, layout_errors_m, metrics_for, primary_parts
-from loc3r.evaluate.predictions import LayoutError, Prediction, poses
+from loc3r.evaluate.predictions import LayoutError, Prediction, situations
 
 TRIVIAL = "best of these"
 T0 = "T0: unseen synthetic rooms"
@@ -55,7 +55,7 @@ def score_all(
 ) -> dict[str, Score]:
     """Every metric by name; ``guesses`` are the baselines' predictions of the same samples."""
     scores: dict[str, Score] = {}
-    if poses(predictions):
+    if situations(predictions):
         scores["primary"] = Score.of(
             mean_of_means(primary_parts(predictions), bootstrap),
             title="Primary",
