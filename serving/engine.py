@@ -41,6 +41,11 @@ class Engine:
         self, checkpoint: Path, *, version: str, scene_memory_bytes: int = 2 << 30, device: str = "cpu"
     ) -> None:
         self._localiser = Localiser.load(checkpoint, device=device)
+        if self._localiser.processor.writes_pose:
+            raise CheckpointError(
+                "a model that writes its pose as text is not served: it has no uncertainty and no layout",
+                received=checkpoint, expected="model.pose=heads", fix="train another recipe",
+            )  # fmt: skip
         self._data = self._localiser.model.config.data
         self._prior: PosePrior = load_prior(self._data.prior)
         self.model = model_info(checkpoint, version, self._prior.fingerprint)

@@ -34,12 +34,12 @@ Row = tuple[int, float, Mapping[str, float]]
 
 
 def connect(uri: str) -> MlflowClient:
-    """A client of the MLflow server at ``uri``.
+    """A client of the MLflow server at ``uri``, or of a database without a server (``sqlite:///mlflow.db``).
 
     Raises:
         ServiceError: nothing healthy answers there (MLflow's own client would retry for minutes).
     """
-    if not answers(uri):
+    if not uri.startswith("sqlite:") and not answers(uri):
         raise ServiceError(
             "MLflow does not answer", received=uri, expected="a running MLflow server",
             fix="loc3r up, or set LOC3R_TRACKING_URI, or pass --tracking-uri none",

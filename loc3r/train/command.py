@@ -29,16 +29,28 @@ def train(ranks: int | None, replace: bool, **arguments: Any) -> None:
                 run.json       the MLflow run
     """
     from loc3r.scenes.shards import PreparedData
+
+    job = load_job(**arguments)
+    if replace:
+        _remove_other(job, job.identity(PreparedData(job.data).data_hash))
+    train_job(job, ranks)
+
+
+def train_job(job: TrainingJob, ranks: int | None = None) -> None:
+    """Train a job on this machine, from where it stopped, unless it is done.
+
+    Raises:
+        DataError, CheckpointError, TrainingError, ServiceError: the job can't run, or a rank failed.
+        SystemExit: a signal stopped it after a checkpoint.
+    """
+    from loc3r.scenes.shards import PreparedData
     from loc3r.train.batches import check_data, select_samples
     from loc3r.train.launch import launch
     from loc3r.train.record import mend_record
     from loc3r.train.sampler import check_division
 
-    job = load_job(**arguments)
     prepared = PreparedData(job.data)
     identity = job.identity(prepared.data_hash)
-    if replace:
-        _remove_other(job, identity)
     if already_trained(job, identity):
         mend_record(job, identity, click.echo)
         click.echo(f"already trained: {job.model}")

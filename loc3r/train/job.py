@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,8 @@ class TrainingJob:
     parent_run: str | None
     device: str
     """cpu or cuda."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Tags and parameters of the MLflow run, beside the recipe's."""
 
     @property
     def checkpoints(self) -> Path:
@@ -77,6 +79,8 @@ class TrainingJob:
             arguments += ["--init", str(self.init)]
         if self.parent_run:
             arguments += ["--parent-run", self.parent_run]
+        for name, value in self.tags.items():
+            arguments += ["--tag", f"{name}={value}"]
         return arguments
 
 
@@ -85,6 +89,7 @@ def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
     path = click.Path(path_type=Path)
     for option in (
         click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
+        click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Tag and parameter of the MLflow run."),
         click.option("--parent-run", metavar="RUN_ID", help="MLflow run that this training is a step of."),
         click.option("--tracking-uri", help="MLflow server, or 'none'. Default: LOC3R_TRACKING_URI."),
         click.option("--set", "overrides", multiple=True, metavar="SECTION.FIELD=VALUE", help="Change the recipe."),
@@ -107,6 +112,7 @@ def load_job(
     tracking_uri: str | None,
     parent_run: str | None,
     device: str,
+    tags: tuple[str, ...] = (),
 ) -> TrainingJob:
     """Check the command line's values and read the recipe."""
     from loc3r.settings import load_settings
@@ -122,6 +128,7 @@ def load_job(
         tracking_uri=None if uri == NO_TRACKING else uri,
         parent_run=parent_run,
         device=_choose_device() if device == "auto" else device,
+        tags={name: value for name, _, value in (tag.partition("=") for tag in tags)},
     )
 
 

@@ -95,13 +95,13 @@ def open_recorder(
         key=key,
         tags={
             **_tags(identity), "kind": "train", "name": recipe.name, "seed": recipe.seed,
-            "code_commit": code_commit(), "data": job.data, "data_revision": data_revision(job.data),
+            "code_commit": code_commit(), "data": job.data, "data_revision": data_revision(job.data), **job.tags,
         },
         parent_run=job.parent_run,
     )  # fmt: skip
     write_json(path, {**_tags(identity), "key": key, "run_id": run.run_id, "tracking_uri": run.uri, "finished": False})
     if ranks is not None:
-        run.log_params({**recipe.model_dump(mode="json"), "ranks": ranks, "device": job.device})
+        run.log_params({**recipe.model_dump(mode="json"), **job.tags, "ranks": ranks, "device": job.device})
         write_text(job.out / "recipe.yaml", recipe.to_yaml())
         run.log_artifacts(job.out / "recipe.yaml")
     return Recorder(run, MetricsLog(job.out / METRICS_FILE), tell)
