@@ -71,6 +71,12 @@ class DataError(Loc3RError):
     code = "data"
 
 
+class LeakageError(DataError):
+    """A room that is tested on is trained on."""
+
+    code = "leakage"
+
+
 class CheckpointError(Loc3RError):
     """A checkpoint is missing, damaged or does not fit the recipe."""
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from loc3r.datasets.records import (
     AnnotationRecord,
+    Beacon3DRecord,
     GroundingRecord,
     LocalizationRecord,
+    MSQARecord,
     Position,
     QuestionRecord,
     Rotation,
@@ -18,16 +23,22 @@ from loc3r.datasets.records import (
     SituationRecord,
     VSIRecord,
     dumped,
+    read_matrices,
     read_record_lines,
     read_record_map,
     read_records,
 )
 from loc3r.datasets.sample import Sample
 from loc3r.errors import AnnotationError
-from loc3r.geometry.headings import heading_from_sqa3d
+from loc3r.geometry.headings import heading_from_sqa3d, wrap_rad
+
+Floats = NDArray[np.float64]
 
 BoxCenter = Callable[[str], Sequence[float]]
 """Centre (x, y, z) of the box around a scene's raw mesh, in metres: what SQA3D's positions are relative to."""
+
+AxisAlignment = Callable[[str], Floats]
+"""A scene's transform (4, 4) from the raw to the axis-aligned scan frame: what MSQA's locations are in."""
 
 PoseT = TypeVar("PoseT", AnnotationRecord, LocalizationRecord)
 
@@ -35,8 +46,13 @@ LOCALISATION_QUESTION = "Where am I in the room?"
 """Asked of localisation samples, which have no question of their own."""
 
 
-def read_annotations(root: Path, split: str, box_center_of: BoxCenter) -> list[Sample]:
+def read_annotations(
+    root: Path, split: str, box_center_of: BoxCenter, axis_alignment_of: AxisAlignment | None = None
+) -> list[Sample]:
     """Every question of a data set's ``annotations`` folder, with its grounding where that is known.
+
+    SQA3D's localisation texts come too, but for those that are a question's situation under the same id. Beacon3D
+    is only ever tested on, so only the test split has it.
 
     Raises:
         AnnotationError: a file breaks its format, or there is none of that split.
@@ -45,15 +61,23 @@ def read_annotations(root: Path, split: str, box_center_of: BoxCenter) -> list[S
     samples: list[Sample] = []
     if (folder / "sqa3d" / _sqa3d("questions", split)).exists():
         samples += read_sqa3d(folder / "sqa3d", split, box_center_of)
+    if (folder / "sqa3d" / _situations(split)).exists():
+        asked = {sample.sample_id for sample in samples}
+        located = read_sqa3d_localization(folder / "sqa3d", split, box_center_of)
+        samples += [sample for sample in located if sample.sample_id not in asked]
     if (folder / "scanqa" / f"ScanQA_v1.0_{split}.json").exists():
         samples += read_scanqa(folder / "scanqa", split)
+    for path in sorted((folder / "msqa").glob(f"msqa_scannet_{split}*.json")):
+        samples += read_msqa(path, axis_alignment_of or _unaligned)
     if (folder / "vsibench" / "test.jsonl").exists():
         samples += read_vsibench(folder / "vsibench")
+    if split == "test" and (folder / "beacon3d" / "scannet_qa.json").exists():
+        samples += read_beacon3d(folder / "beacon3d")
     if not samples:
         raise AnnotationError(
             "no annotations",
             received=f"{folder}, split {split!r}",
-            expected="sqa3d/, scanqa/ or vsibench/ of that split",
+            expected="sqa3d/, scanqa/, msqa/, vsibench/ or beacon3d/ of that split",
         )
     grounding = folder / "grounding.jsonl"
     return with_grounding(samples, read_grounding(grounding)) if grounding.exists() else samples
@@ -77,6 +101,7 @@ def read_sqa3d(folder: Path, split: str, box_center_of: BoxCenter) -> list[Sampl
                 dataset="sqa3d",
                 scene_id=question.scene_id,
                 situation=question.situation,
+                alternative_situations=tuple(question.alternative_situation),
                 question=question.question,
                 answers=tuple(answer.answer for answer in annotation.answers),
                 question_type=question_type(question.question),
@@ -88,7 +113,9 @@ def read_sqa3d(folder: Path, split: str, box_center_of: BoxCenter) -> list[Sampl
 
 
 def read_sqa3d_localization(folder: Path, split: str, box_center_of: BoxCenter) -> list[Sample]:
-    """SQA3D's situations with their poses and no answers: ids are situation ids.
+    """SQA3D's localisation task: situations with their poses, no answers; ids are situation ids.
+
+    A pose has one text of its own and further wordings of it, each a sample.
 
     Raises:
         AnnotationError: a file breaks its format, or a situation has no pose or another scene's.
@@ -96,12 +123,12 @@ def read_sqa3d_localization(folder: Path, split: str, box_center_of: BoxCenter) 
     poses_path = folder / f"v1_localization_annotations_{split}_scannetv2.json"
     poses = {p.situation_id: p for p in read_records(poses_path, "annotations", LocalizationRecord)}
     samples = []
-    for text in read_records(folder / f"v1_situations_{split}_scannetv2.json", "situations", SituationRecord):
+    for text in read_records(folder / _situations(split), "situations", SituationRecord):
         pose = _partner(poses.get(text.situation_id), text, poses_path, text.situation_id)
         samples.append(
             Sample(
                 sample_id=str(text.situation_id),
-                dataset="sqa3d",
+                dataset="sqa3d-localization",
                 scene_id=text.scene_id,
                 situation=text.situation,
                 question=LOCALISATION_QUESTION,
@@ -134,6 +161,55 @@ def read_scanqa(folder: Path, split: str) -> list[Sample]:
     ]
 
 
+def read_msqa(path: Path, axis_alignment_of: AxisAlignment) -> list[Sample]:
+    """MSQA's ScanNet rows: situated questions, carried from the axis-aligned into the raw scan frame.
+
+    Headings need no half turn, unlike SQA3D's; rows without an orientation have a place and no heading.
+
+    Raises:
+        AnnotationError: the file breaks its format.
+    """
+    samples = []
+    for record in read_records(path, None, MSQARecord):
+        raw_from_aligned = np.linalg.inv(axis_alignment_of(record.scan_id))
+        x_m, y_m, _, _ = (raw_from_aligned @ [*record.location, 1.0]).tolist()
+        looks = None if record.orientation is None else raw_from_aligned[:3, :3] @ record.orientation
+        samples.append(
+            Sample(
+                sample_id=str(record.index),
+                dataset="msqa",
+                scene_id=record.scan_id,
+                situation=record.situation,
+                question=record.question,
+                answers=tuple(record.answers),
+                question_type=record.type,
+                position_m=(x_m, y_m),
+                heading_rad=None if looks is None else wrap_rad(float(np.arctan2(looks[1], looks[0]))),
+            )
+        )
+    return samples
+
+
+def read_beacon3d(folder: Path) -> list[Sample]:
+    """Beacon3D's ScanNet questions (``scannet_qa.json``); their type is the benchmark's tag.
+
+    Raises:
+        AnnotationError: the file breaks its format.
+    """
+    return [
+        Sample(
+            sample_id=record.question_id,
+            dataset="beacon3d",
+            scene_id=record.scene_id,
+            question=record.question,
+            answers=tuple(record.answers),
+            question_type=record.tag,
+            object_ids=tuple(record.object_ids),
+        )
+        for record in read_records(folder / "scannet_qa.json", None, Beacon3DRecord)
+    ]
+
+
 def read_vsibench(folder: Path) -> list[Sample]:
     """VSI-Bench's questions (``test.jsonl``).
 
@@ -161,6 +237,29 @@ def read_vsibench_scenes(folder: Path, split: str, source: str = "scannet") -> d
         AnnotationError: the file breaks its format.
     """
     return read_record_map(folder / f"{source}_meta_info_{split}.json", SceneRecord)
+
+
+def box_centers(scenes: Mapping[str, SceneRecord]) -> BoxCenter:
+    """SQA3D's origins in VSI-Bench's frames: poses then stand among that benchmark's boxes.
+
+    The function raises ``AnnotationError`` for a scene that is not among ``scenes``.
+    """
+
+    def box_center_of(scene_id: str) -> Sequence[float]:
+        if scene_id not in scenes:
+            raise AnnotationError("no boxes of this scene", received=scene_id, expected=f"one of {len(scenes)} scenes")
+        return scenes[scene_id].room_center
+
+    return box_center_of
+
+
+def read_axis_alignments(path: Path) -> dict[str, Floats]:
+    """ScanNet's raw-to-aligned transforms (4, 4) by scene, from one JSON object of 16 numbers each.
+
+    Raises:
+        AnnotationError: the file breaks its format.
+    """
+    return {scene: np.reshape(numbers, (4, 4)) for scene, numbers in read_matrices(path).items()}
 
 
 def read_grounding(path: Path) -> dict[str, GroundingRecord]:
@@ -213,6 +312,19 @@ def _known(record: GroundingRecord) -> dict[str, object]:
 
 def _sqa3d(part: str, split: str) -> str:
     return f"v1_balanced_{part}_{split}_scannetv2.json"
+
+
+def _situations(split: str) -> str:
+    return f"v1_situations_{split}_scannetv2.json"
+
+
+def _unaligned(scene_id: str) -> Floats:
+    raise AnnotationError(
+        "MSQA's places can't be read without the scans",
+        received=scene_id,
+        expected="each scan's axisAlignment",
+        fix="read the annotations together with the scans, as loc3r prepare does",
+    )
 
 
 def _partner(pose: PoseT | None, text: QuestionRecord | SituationRecord, path: Path, key: int) -> PoseT:

@@ -1,15 +1,18 @@
 """The public annotation formats, one model a record: what the readers accept and what the writers write.
 
-Sources: SQA3D v1.0 and ScanQA v1.0 as published, VSI-Bench's ``test.jsonl`` and scene metadata; ``GroundingRecord``
-is ours. Keys that we don't use are ignored on reading.
+Sources: SQA3D v1.0 and ScanQA v1.0 as published, MSQA's and Beacon3D's ScanNet parts, VSI-Bench's ``test.jsonl`` and
+scene metadata; ``GroundingRecord`` is ours. Keys that we don't use are ignored on reading.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter, ValidationError
 
 from loc3r.datasets.sample import Mention
@@ -101,6 +104,36 @@ class ScanQARecord(Record):
     scene_id: str
 
 
+class MSQARecord(Record):
+    """MSQA's rows; both vectors are in the *axis-aligned* scan frame, x, y, z."""
+
+    index: int
+    scan_id: str
+    type: str
+    situation: str
+    question: str
+    answers: list[str]
+    location: list[FiniteFloat] = Field(min_length=3, max_length=3)
+    """Metres."""
+    orientation: list[FiniteFloat] | None = Field(None, min_length=3, max_length=3)
+    """The direction looked along; published test rows lack it."""
+
+
+class Beacon3DRecord(Record):
+    """Beacon3D ``scannet_qa.json``. Ids are ``<scene>_<object>_<n>_<tag>_<extra knowledge>``."""
+
+    question_id: str
+    scene_id: str
+    question: str
+    answers: list[str]
+    object_ids: list[int] = []
+
+    @property
+    def tag(self) -> str:
+        """What the benchmark breaks its scores down by: class, appearance, geometry, spatial, existence, ..."""
+        return self.question_id.split("_")[-2]
+
+
 class VSIRecord(Record):
     """VSI-Bench ``test.jsonl``; ``options`` is null for questions that are answered by a number."""
 
@@ -109,18 +142,29 @@ class VSIRecord(Record):
     scene_name: str
     question_type: str
     question: str
-    options: list[str] | None
+    options: list[str] | None = None
     ground_truth: str
 
 
 class BoxRecord(Record):
-    """An oriented box of VSI-Bench's scene metadata; three axes, each with its length, in the raw scan frame."""
+    """An oriented box of VSI-Bench's scene metadata: three axes as rows, each with its length.
+
+    Its frame is the raw scan frame moved, not turned: there ``room_center`` is the centre of the raw mesh's box, from
+    which SQA3D's positions are counted. ``min`` and ``max`` bound the box; it may lean (its axes are principal ones).
+    """
 
     centroid: list[FiniteFloat] = Field(min_length=3, max_length=3)
     axes_lengths: list[FiniteFloat] = Field(alias="axesLengths", min_length=3, max_length=3)
     normalized_axes: list[FiniteFloat] = Field(alias="normalizedAxes", min_length=9, max_length=9)
     min: list[FiniteFloat] = Field(min_length=3, max_length=3)
     max: list[FiniteFloat] = Field(min_length=3, max_length=3)
+
+    @property
+    def corners_m(self) -> NDArray[np.float64]:
+        """Its corners, (8, 3)."""
+        signs = np.array(list(itertools.product((-1, 1), repeat=3)))
+        half_edges = np.array(self.normalized_axes).reshape(3, 3) * np.array(self.axes_lengths)[:, None] / 2
+        return np.asarray(np.array(self.centroid) + signs @ half_edges)
 
 
 class SceneRecord(Record):
@@ -168,6 +212,17 @@ def read_record_map(path: Path, kind: type[RecordT]) -> dict[str, RecordT]:
     """
     records: dict[str, RecordT] = _validated(path, "", TypeAdapter(dict[str, kind]), _read_json(path))  # type: ignore[valid-type]
     return records
+
+
+def read_matrices(path: Path) -> dict[str, list[float]]:
+    """The 4x4 matrices of a JSON object, each as 16 finite numbers, by its keys.
+
+    Raises:
+        AnnotationError: as ``read_records``.
+    """
+    rows = Annotated[list[FiniteFloat], Field(min_length=16, max_length=16)]
+    matrices: dict[str, list[float]] = _validated(path, "", TypeAdapter(dict[str, rows]), _read_json(path))
+    return matrices
 
 
 def read_record_lines(path: Path, kind: type[RecordT]) -> list[RecordT]:

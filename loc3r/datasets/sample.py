@@ -6,6 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+DatasetName = Literal["sqa3d", "sqa3d-localization", "scanqa", "msqa", "vsibench", "beacon3d"]
+
 
 class Mention(BaseModel):
     """A span of text that names an object of the scene: ``text[start:end]``."""
@@ -24,12 +26,15 @@ class Sample(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     sample_id: str
-    dataset: Literal["sqa3d", "scanqa", "vsibench"]
+    dataset: DatasetName
     scene_id: str
     situation: str | None = None
     """None: the prompt gets "I am standing in the room" and the pose is unsupervised."""
+    alternative_situations: tuple[str, ...] = ()
+    """Other words for the same pose (SQA3D): the paper trains on them too; tests ask by ``situation`` alone."""
     question: str
     answers: tuple[str, ...]
+    """What counts as right; empty where the benchmark hides it or asks for the pose alone."""
     question_type: str
     situation_form: str | None = None
     """Template family of a synthetic situation; None for human text."""

@@ -62,7 +62,7 @@ class TrivialGuesses:
 
     def answer(self, question_type: str) -> str:
         """The most frequent answer to a type of question."""
-        return self.frequent.get(question_type, self.frequent[""])
+        return self.frequent.get(question_type, self.frequent.get("", ""))
 
 
 def baselines_of(metric: str) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ def most_frequent_answers(samples: Sequence[PreparedSample]) -> dict[str, str]:
     """The most frequent normalised answer of each question type, and over all under ""; ties by the alphabet."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for sample in samples:
-        for kind in (sample.question_type, ""):
+        for kind in (sample.question_type, "") if sample.answers else ():
             counts[kind][clean_answer(sample.answers[0])] += 1
     return {kind: min(found, key=lambda answer: (-found[answer], answer)) for kind, found in counts.items()}
 
@@ -128,7 +128,7 @@ class TextOnly:
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
 
-        chosen = list(samples)
+        chosen = [sample for sample in samples if sample.answers]
         if len(chosen) > MAX_TRAINING_QUESTIONS:
             drawn = np.random.default_rng(seed).choice(len(chosen), MAX_TRAINING_QUESTIONS, replace=False)
             chosen = [chosen[i] for i in sorted(drawn)]

@@ -105,7 +105,7 @@ def metrics_for(predictions: Sequence[Prediction]) -> list[Metric]:
     for kind in sorted({p.question_type for p in predictions if p.dataset == SITUATED}):
         observe = _only("question_type", kind, answer_matches)
         found.append(Metric(f"answer_em/{kind}", kind.replace("_", " "), "share", answers.SCORER, observe))
-    for dataset in sorted({p.dataset for p in predictions} - {SITUATED}):
+    for dataset in sorted({p.dataset for p in predictions if p.answers} - {SITUATED}):
         title = f"in {dataset}'s form"
         found.append(Metric(f"plain_em/{dataset}", title, "share", answers.SCORER, _only("dataset", dataset, _matches)))
     return found

@@ -7,10 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from loc3r.datasets.readers import read_annotations
 from loc3r.datasets.sample import Sample
 from loc3r.geometry.bev import BevFrame
-from loc3r.scenes.format import mesh_box_center_m
+from loc3r.scenes.format import mesh_box_center_m, open_scene
 from loc3r.scenes.shards import PreparedSample
 
 XY = tuple[float, float]
@@ -42,7 +45,10 @@ def read_raw_samples(root: Path, split: str, folders: Iterable[Path]) -> list[Sa
             return (0.0, 0.0, 0.0)
         return [float(value) for value in mesh_box_center_m(by_id[scene_id])]
 
-    return read_annotations(root, split, box_center_of)
+    def axis_alignment_of(scene_id: str) -> NDArray[np.float64]:
+        return open_scene(by_id[scene_id]).axis_alignment if scene_id in by_id else np.eye(4)
+
+    return read_annotations(root, split, box_center_of, functools.cache(axis_alignment_of))
 
 
 def bev_sample(sample: Sample, scene: SceneMap) -> PreparedSample:

@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+ANYTHING = click.Path(exists=True, path_type=Path)
 
 
 @click.group()
 def data() -> None:
-    """Check scene folders and explain every fault."""
+    """Check scene folders and explain every fault; plan what to fetch; keep test rooms out of training."""
 
 
 @data.command()
@@ -35,6 +36,44 @@ def validate(root: Path) -> None:
     sys.exit(1 if errors else 0)
 
 
+@data.command()
+@click.argument("dataset", required=False)
+def plan(dataset: str | None) -> None:
+    """Say what a data set takes: files, sizes, licence, and where to ask for access. Nothing is downloaded.
+
+    \b
+    Example:
+      loc3r data plan sqa3d
+    """
+    from loc3r.datasets.plan import PLANS, plan_of
+
+    if dataset is None:
+        for each in PLANS.values():
+            click.echo(f"{each.name:<12} {each.title}")
+        return
+    click.echo("\n".join(plan_of(dataset).lines()))
+
+
+@data.command()
+@click.option("--train", "train_paths", required=True, multiple=True, type=ANYTHING, help="May be given many times.")
+@click.option("--test", "test_paths", required=True, multiple=True, type=ANYTHING, help="May be given many times.")
+def leakage(train_paths: tuple[Path, ...], test_paths: tuple[Path, ...]) -> None:
+    """Fail when a room that is tested on is trained on; rescans (scene0000_00, scene0000_01) are one room.
+
+    Each path is prepared data, a data set's folder, an annotation file, or a list of scene ids.
+
+    \b
+    Example:
+      loc3r data leakage --train data/prepared/train --test data/prepared/test
+    """
+    from loc3r.datasets.leakage import check_leakage, room_of, scenes_in
+
+    train, test = ({scene for path in paths for scene in scenes_in(path)} for paths in (train_paths, test_paths))
+    check_leakage(train, test)
+    rooms = [len({room_of(scene) for scene in scenes}) for scenes in (train, test)]
+    click.echo(f"{rooms[0]} rooms to train on, {rooms[1]} to test on, none in both")
+
+
 @click.command()
 @click.option("--root", required=True, type=FOLDER, help="Data set: scans/, annotations/, manifest.json.")
 @click.option("--split", default="train", show_default=True, help="Which annotation files: train, val or test.")
@@ -42,18 +81,29 @@ def validate(root: Path) -> None:
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the shards.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one key: data.frames=8.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; one for each core if absent.")
-def prepare(root: Path, split: str, recipe: Path, out: Path, overrides: tuple[str, ...], workers: int | None) -> None:
+@click.option("--mixture", type=click.Path(path_type=Path), help="YAML: weights or counts by data set, and a seed.")
+def prepare(
+    root: Path,
+    split: str,
+    recipe: Path,
+    out: Path,
+    overrides: tuple[str, ...],
+    workers: int | None,
+    mixture: Path | None,
+) -> None:
     """Frames, patch targets and camera tokens into shards; stopping and rerunning resumes.
 
     \b
     Example:
       loc3r prepare --root data/rooms/train --split train --recipe recipes/rooms-tiny.yaml --out data/prepared/train
     """
+    from loc3r.datasets.mixture import read_mixture
     from loc3r.files import read_json
     from loc3r.recipe import load_recipe
     from loc3r.scenes.prepare import prepare as run
 
-    manifest = read_json(run(root, split, load_recipe(recipe, overrides), out, workers) / "manifest.json")
+    mixed = read_mixture(mixture) if mixture else None
+    manifest = read_json(run(root, split, load_recipe(recipe, overrides), out, workers, mixed) / "manifest.json")
     for scene_id, reason in manifest["dropped"].items():
         click.secho(f"dropped {scene_id}: {reason}", fg="yellow", err=True)
     counts = manifest["counts"]

@@ -22,6 +22,7 @@ from typing import Any
 import pyarrow.parquet as pq
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from loc3r.datasets.mixture import Mixture
 from loc3r.errors import DataError, SceneError
 from loc3r.files import hash_json, read_json, write_json
 from loc3r.geometry.bev import BevFrame
@@ -53,7 +54,9 @@ class Job:
         return hash_json([FORMAT, self.data.model_dump(mode="json"), self.class_names, self.prior, sources])
 
 
-def prepare(root: Path, split: str, recipe: Recipe, out: Path, workers: int | None = None) -> Path:
+def prepare(
+    root: Path, split: str, recipe: Recipe, out: Path, workers: int | None = None, mixture: Mixture | None = None
+) -> Path:
     """Prepare every scene and sample of ``root`` into ``out``; returns ``out``.
 
     A scene that breaks the format is dropped, with its samples, and the manifest says why.
@@ -64,15 +67,21 @@ def prepare(root: Path, split: str, recipe: Recipe, out: Path, workers: int | No
         recipe: its ``data`` section decides what is written.
         out: folder of the shards; what is there already and still fits is kept.
         workers: processes; one for each core if absent.
+        mixture: how many samples of which data set; all of them if absent.
 
     Raises:
         SceneError: there are no scenes.
         AnnotationError: an annotation file breaks its format.
-        DataError: no scene could be prepared, or a worker was killed.
+        DataError: no scene could be prepared, a worker was killed, or the mixture asks for more than there is.
     """
     folders = scene_folders(root)
     job = Job(recipe.data, _class_names(root, folders), describe_prior(recipe.data.prior))
     raw_samples = read_raw_samples(root, split, folders)  # a fault in them shows before the long work
+    mixed: dict[str, Any] = {}
+    if mixture is not None:
+        here = {folder.name for folder in folders}
+        drawn = mixture.draw(sample for sample in raw_samples if sample.scene_id in here)
+        raw_samples, mixed = drawn.samples, {"mixture": drawn.record}
     plan = {
         out / f"scenes-{i:05d}.parquet": folders[start : start + SCENES_A_SHARD]
         for i, start in enumerate(range(0, len(folders), SCENES_A_SHARD))
@@ -87,7 +96,7 @@ def prepare(root: Path, split: str, recipe: Recipe, out: Path, workers: int | No
     samples = [bev_sample(sample, maps[sample.scene_id]) for sample in raw_samples if sample.scene_id in maps]
     write_samples(out / "samples.parquet", samples)
     lost = len(raw_samples) - len(samples)
-    write_json(out / "manifest.json", _manifest(split, job, shards, samples) | {"samples_without_scene": lost})
+    write_json(out / "manifest.json", _manifest(split, job, shards, samples) | {"samples_without_scene": lost} | mixed)
     return out
 
 

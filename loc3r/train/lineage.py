@@ -46,10 +46,14 @@ def lineage_of(
     data: Path,
     init: Path | None,
     prior: dict[str, Any],
+    mixture: dict[str, Any] | None,
     situations: int,
     ranks: int,
 ) -> dict[str, Any]:
-    """The ``lineage.json`` of a finished model; ``situations`` are this training's, its ancestors' are added."""
+    """The ``lineage.json`` of a finished model; ``situations`` are this training's, its ancestors' are added.
+
+    ``mixture`` is the data manifest's record of what was drawn of which data set, where it was drawn.
+    """
     parent = read_lineage(init) if init else {}
     return {
         "name": recipe.name,
@@ -60,6 +64,7 @@ def lineage_of(
         "code_commit": code_commit(),
         "seed": recipe.seed,
         "prior": prior,
+        "mixture": mixture,
         "parent": identity.init,
         "parent_recipe_hash": parent.get("recipe_hash"),
         "steps": recipe.train.steps,

@@ -49,7 +49,7 @@ class Trainer:
         )
         check_data(prepared, recipe)
         self.job, self.identity, self.recipe, self.group = job, identity, recipe, group
-        self._prior = prepared.manifest["prior"]
+        self._prior, self._mixture = prepared.manifest["prior"], prepared.manifest.get("mixture")
         self._stopping = stopping
         self.progress = TrainingProgress(recipe.train.steps, first=group.first)
         self._found = newest(job.checkpoints, self.progress.note)
@@ -162,7 +162,7 @@ class Trainer:
             if self.group.first:
                 lineage = lineage_of(
                     recipe=self.recipe, identity=self.identity, data=self.job.data, init=self.job.init,
-                    prior=self._prior, situations=self.situations, ranks=self.group.ranks,
+                    prior=self._prior, mixture=self._mixture, situations=self.situations, ranks=self.group.ranks,
                 )  # fmt: skip
                 self.log.write_table(self.job.out / "metrics.csv")
                 export_model(

@@ -58,7 +58,7 @@ def root(rooms: list[tuple[Room, list[Sample]]], tmp_path_factory: pytest.TempPa
 
 
 def assert_same(before: Sample, after: Sample) -> None:
-    poses = {"position_m", "heading_rad"}
+    poses = {"position_m", "heading_rad", "alternative_situations"}  # the writer tells which texts share a pose
     assert after.model_dump(exclude=poses) == before.model_dump(exclude=poses)
     assert (before.position_m is None) == (after.position_m is None)
     if before.position_m is not None and before.heading_rad is not None and after.heading_rad is not None:
@@ -178,26 +178,6 @@ def test_real_sqa3d_is_read_whole(shared_data: Path) -> None:
     assert first.position_m == pytest.approx((-1.612321909455232, 3.8766019062927524))
     moved = read_sqa3d(shared_data / "sqa3d", "val", lambda _: CENTER)[0]
     assert moved.position_m == pytest.approx((first.position_m[0] + 1.25, first.position_m[1] - 2.5))
-
-
-def test_real_localisation_files_are_read_whole(shared_data: Path) -> None:
-    samples = read_sqa3d_localization(shared_data / "sqa3d", "train", lambda _: (0, 0, 0))
-    assert len(samples) == 16229 and len({s.scene_id for s in samples}) == 518
-
-
-def test_real_speakers_face_what_they_say(shared_data: Path) -> None:
-    """The heading convention on human text: where a thing is unique in its room and "I am facing" it."""
-    scenes = read_vsibench_scenes(shared_data / "vsibench", "val")
-    samples = read_sqa3d(
-        shared_data / "sqa3d", "val", lambda scene: scenes[scene].room_center if scene in scenes else (0, 0, 0)
-    )
-    off = []
-    for sample in {s.situation: s for s in samples if s.scene_id in scenes}.values():
-        for name, boxes in scenes[sample.scene_id].object_bbox.items():
-            if len(boxes) == 1 and f"facing the {name}" in (sample.situation or ""):
-                away = np.array(boxes[0].centroid[:2]) - np.array(sample.position_m)
-                off.append(float(angle_between_deg(np.arctan2(away[1], away[0]), sample.heading_rad or 0.0)))
-    assert len(off) >= 5 and np.median(off) < 30
 
 
 def test_real_scanqa_and_vsi_scenes_are_read_whole(shared_data: Path) -> None:
