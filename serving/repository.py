@@ -24,7 +24,7 @@ TEMPLATE = Path(__file__).parent / "model_repository" / MODEL
 CHECKPOINT_FILES = (
     "model.safetensors", "model.safetensors.index.json", "model-*.safetensors", "loc3r_config.json",
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-    "recipe.yaml", "lineage.json", "scores.json", "README.md",
+    "calibration.json", "recipe.yaml", "lineage.json", "scores.json", "README.md",
 )  # fmt: skip
 _PIN = re.compile(r"versions: \[ (\d+) \]")
 

@@ -94,7 +94,7 @@ def record_scores(run: TrackedRun, done: Evaluated) -> None:
             if math.isfinite(value)  # MLflow's database knows nothing else
         }
     )
-    for name in ("scores.json", "predictions.jsonl", "report.md", "report.html", "birds_eye.png"):
+    for name in ("scores.json", "predictions.jsonl", "report.md", "report.html", "birds_eye.png", "reliability.png"):
         if (done.folder / name).is_file():
             run.log_artifacts(done.folder / name, f"evaluation/{protocol}")
     run.tag({f"evaluation.{protocol}": digest, "data.test": done.record["data"]["hash"]})

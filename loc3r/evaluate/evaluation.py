@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from loc3r.errors import DataError
+from loc3r.errors import CheckpointError, DataError
 from loc3r.evaluate.baselines import TrivialGuesses, room_centre
 from loc3r.evaluate.intervals import Bootstrap
 from loc3r.evaluate.pictures import MapPicture, save_sheet
+from loc3r.evaluate.plots import save_reliability
 from loc3r.evaluate.predictions import (
     JsonLines,
     Prediction,
@@ -25,6 +26,7 @@ from loc3r.evaluate.report import write_reports
 from loc3r.evaluate.run import Evaluation, begin, predict
 from loc3r.evaluate.scores import T0, Score, score_all, trivial_model
 from loc3r.files import read_json, write_json
+from loc3r.model.calibration import read_calibration
 from loc3r.recipe import EvaluateRecipe, load_recipe
 from loc3r.tracking.lineage import model_hash, read_lineage
 
@@ -77,9 +79,11 @@ def evaluate_model(
         label: headline of the scores; by default what ``label_of`` says of the data.
 
     Raises:
-        DataError: the two splits share scenes.
+        DataError: the two splits share scenes, or the checkpoint was calibrated on ``data``.
+        CheckpointError: its calibration was fitted to other weights.
     """
     _refuse_overlap(data, training)
+    _check_calibration(model, data)
     recipe = evaluate_recipe(model)
     bootstrap = Bootstrap(recipe.bootstrap_samples, recipe.confidence)
     evaluation = identify(model, data, limit_scenes)
@@ -93,8 +97,9 @@ def evaluate_model(
     record = {**head, **_measure(predictions, data, training, folder, bootstrap)}
     write_json(scores_path, record)
     finished = Evaluated(folder, read_json(scores_path), was_done=False)
+    save_reliability(folder, predictions)
     draw_maps(folder / "birds_eye.png", data, predictions, seed=bootstrap.seed)
-    write_reports(folder, finished.record, finished.scores, folder / "birds_eye.png")
+    write_reports(folder, finished.record, finished.scores)
     return finished
 
 
@@ -181,6 +186,7 @@ def _head(
 ) -> dict[str, Any]:
     """The part of ``scores.json`` that says what was measured how; two equal heads have equal metrics."""
     lineage = read_lineage(model)
+    calibration = read_calibration(model)
     known = ("name", "recipe_hash", "data_hash", "code_commit", "seed", "parent")
     return {
         "label": label,
@@ -188,6 +194,7 @@ def _head(
         "evaluation": {**asdict(evaluation), "protocol": evaluation.protocol},
         "bootstrap": {**asdict(bootstrap), "over": "scenes"},
         "baselines_fitted_on": training.data_hash,
+        "calibration": asdict(calibration) if calibration else None,
     }
 
 
@@ -197,4 +204,18 @@ def _refuse_overlap(data: PreparedData, training: PreparedData) -> None:
         raise DataError(
             "the test split holds scenes of the training split", received=f"{len(shared)} (first: {shared[0]})",
             expected="none", fix="make the splits from different seeds",
+        )  # fmt: skip
+
+
+def _check_calibration(model: Path, data: PreparedData) -> None:
+    calibration = read_calibration(model)
+    if calibration and calibration.weights != model_hash(model, calibrated=False):
+        raise CheckpointError(
+            "the calibration belongs to other weights", received=calibration.weights, expected=model,
+            fix=f"loc3r calibrate --model {model} …",
+        )  # fmt: skip
+    if calibration and calibration.data_hash == data.data_hash:
+        raise DataError(
+            "the model was calibrated on the test split", received=data.folder, expected="other rooms",
+            fix=f"loc3r calibrate --model {model} --data VALIDATION",
         )  # fmt: skip

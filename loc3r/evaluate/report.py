@@ -18,13 +18,16 @@ if TYPE_CHECKING:
 
 MAIN = "Scores"
 FORMS = "Situation forms"
+CALIBRATION = "Calibration"
 SECTIONS = {
     "answer_em/": "Answers by question type",
     "plain_em/": "Answers to questions without a situation",
     "acc_1.0m/": FORMS,
     "acc_30deg/": FORMS,
-    "inside_1_sigma": "Calibration",
-    "inside_2_sigma": "Calibration",
+    "inside_1_sigma": CALIBRATION,
+    "inside_2_sigma": CALIBRATION,
+    "calibration_error/": CALIBRATION,
+    "decline/": "Locate or decline",
 }
 """Beginning of a metric's name to the section that it is shown in."""
 ORDER = (
@@ -101,16 +104,17 @@ def terminal_table(scores: Mapping[str, Score], title: str, confidence: float) -
     return table
 
 
-def write_reports(folder: Path, record: Mapping[str, Any], scores: Mapping[str, Score], picture: Path) -> None:
-    """Write ``report.md`` and ``report.html``; ``record`` is what ``scores.json`` says about model and data."""
+def write_reports(folder: Path, record: Mapping[str, Any], scores: Mapping[str, Score]) -> None:
+    """Write ``report.md`` and ``report.html`` around the folder's pictures; ``record`` is what ``scores.json`` says."""
     from jinja2 import Environment
 
     facts = {"record": record, "sections": rows(scores)}
-    image = base64.b64encode(picture.read_bytes()).decode() if picture.is_file() else ""
+    files_of = {"maps": folder / "birds_eye.png", "plots": folder / "reliability.png"}
+    images = {name: base64.b64encode(path.read_bytes()).decode() for name, path in files_of.items() if path.is_file()}
     for name, escape in (("report.md", False), ("report.html", True)):
         environment = Environment(autoescape=escape, trim_blocks=True, lstrip_blocks=True)
         source = files("loc3r.evaluate").joinpath("templates", f"{name}.j2").read_text()
-        write_text(folder / name, environment.from_string(source).render(**facts, image=image))
+        write_text(folder / name, environment.from_string(source).render(**facts, images=images))
 
 
 def _text(value: float, unit: str, *, unit_shown: bool = True) -> str:

@@ -8,12 +8,14 @@ from typing import Any
 
 from loc3r.evaluate import metrics
 from loc3r.evaluate.baselines import FREQUENT, HEADING, TEXT_ONLY, baselines_of
-from loc3r.evaluate.calibration import expected_share, inside
+from loc3r.evaluate.calibration import expected_share, heading_error, inside, position_error
+from loc3r.evaluate.decline import rankings
 from loc3r.evaluate.intervals import Bootstrap, Interval, mean_interval, mean_of_means
 from loc3r.evaluate.metrics import Metric, answer_matches, form_metrics, layout_errors_m, metrics_for, primary_parts
 from loc3r.evaluate.predictions import LayoutError, Prediction, situations
 
 TRIVIAL = "best of these"
+RANDOM_DECLINE = "declining at random"
 T0 = "T0: unseen synthetic rooms"
 """Scores on synthetic rooms carry this label: they are never ScanNet or SQA3D results."""
 
@@ -70,14 +72,7 @@ def score_all(
             mean_interval(layout_errors_m(layouts), bootstrap),
             title="Layout error", unit="m", scorer=metrics.LAYOUT_SCORER, baselines={}, higher_is_better=False,
         )  # fmt: skip
-    for sigmas in (1, 2):
-        observed = inside(predictions, sigmas)
-        if len(observed.values):
-            scores[f"inside_{sigmas}_sigma"] = Score.of(
-                mean_interval(observed, bootstrap),
-                title=f"True place inside {sigmas} sigma", unit="share", scorer=metrics.CALIBRATION_SCORER,
-                baselines={}, expected=round(expected_share(sigmas), 4),
-            )  # fmt: skip
+    scores |= _calibration(predictions, bootstrap)
     return scores
 
 
@@ -85,6 +80,29 @@ def trivial_model(guesses: Mapping[str, Sequence[Prediction]]) -> list[Predictio
     """One trivial "model" out of the best baseline for each part: place, heading and answer."""
     texts = max((guesses[FREQUENT], guesses[TEXT_ONLY]), key=lambda some: answer_matches(some).mean)
     return [replace(place, text=text.text) for place, text in zip(guesses[HEADING], texts, strict=True)]
+
+
+def _calibration(predictions: Sequence[Prediction], bootstrap: Bootstrap) -> dict[str, Score]:
+    """Whether the uncertainty is true, and what it is worth for declining; nothing where none is stated."""
+    shared: dict[str, Any] = {"unit": "share", "scorer": metrics.CALIBRATION_SCORER}
+    found = {}
+    for sigmas in (1, 2):
+        found[f"inside_{sigmas}_sigma"] = Score.of(
+            mean_interval(inside(predictions, sigmas), bootstrap), **shared,
+            title=f"True place inside {sigmas} sigma", baselines={}, expected=round(expected_share(sigmas), 4),
+        )  # fmt: skip
+    for name, what, error in (("place", "places", position_error), ("heading", "headings", heading_error)):
+        found[f"calibration_error/{name}"] = Score.of(
+            error(predictions, bootstrap), **shared,
+            title=f"Expected calibration error of {what}", baselines={}, higher_is_better=False,
+        )  # fmt: skip
+    titles = {metric.name: metric.title for metric in metrics_for(predictions)}
+    for name, ranked in rankings(predictions).items():
+        found[f"decline/{name}"] = Score.of(
+            ranked.area(bootstrap), **shared,
+            title=f"{titles[name]}, mean over coverages", baselines={RANDOM_DECLINE: ranked.accuracy},
+        )  # fmt: skip
+    return {name: score for name, score in found.items() if score.n}
 
 
 def _score(

@@ -19,6 +19,7 @@ from transformers import DynamicCache
 
 from loc3r.errors import QuestionError
 from loc3r.model.batch import VIDEO
+from loc3r.model.calibration import sigma_temperature
 from loc3r.model.heads import Gaussian, decode_heading
 from loc3r.model.modelling import Loc3R, visible
 from loc3r.model.processor import Processor, Suffix
@@ -79,20 +80,24 @@ class SceneMemory:
 
 
 class Localiser:
-    """A model and its processor, ready to be asked. Answers are deterministic."""
+    """A model and its processor, ready to be asked. Answers are deterministic.
 
-    def __init__(self, model: Loc3R, processor: Processor) -> None:
+    ``temperature`` multiplies the sigma of every speaker's place.
+    """
+
+    def __init__(self, model: Loc3R, processor: Processor, temperature: float = 1.0) -> None:
         self.model = model.eval()
         self.processor = processor
+        self.temperature = temperature
 
     @classmethod
     def load(cls, folder: Path, device: str = "cpu") -> Localiser:
-        """The localiser of a checkpoint folder.
+        """The localiser of a checkpoint folder, calibrated where the folder says how.
 
         Raises:
             CheckpointError: a file is missing, damaged or doesn't fit.
         """
-        return cls(Loc3R.load(folder).to(device), Processor.load(folder))
+        return cls(Loc3R.load(folder).to(device), Processor.load(folder), sigma_temperature(folder))
 
     @property
     def device(self) -> torch.device:
@@ -110,7 +115,9 @@ class Localiser:
         pixels = self.processor.pixels(frames)[None].to(self.device)
         cameras = self.processor.camera_tokens(camera_tokens)[None].to(self.device)
         states = self.model.language(
-            inputs_embeds=self.model.embed_prefix(ids, pixels, cameras), past_key_values=DynamicCache(), use_cache=True
+            inputs_embeds=self.model.embed_prefix(ids, pixels, cameras),
+            past_key_values=DynamicCache(),
+            use_cache=True,
         )
         layers = tuple((layer.keys, layer.values) for layer in states.past_key_values.layers)
         return SceneMemory(layers, self.model.read_layout(states.last_hidden_state, ids))
@@ -129,7 +136,7 @@ class Localiser:
         answers: list[Answer] = []
         for first in range(0, len(queries), QUERIES_AT_ONCE):
             some = slice(first, first + QUERIES_AT_ONCE)
-            conversation = Conversation(self.model, memory)
+            conversation = Conversation(self.model, memory, self.temperature)
             poses = conversation.prefill(suffixes[some])
             words: list[list[int]] = [[] for _ in poses]
             asked = [i for i, query in enumerate(queries[some]) if query.question.strip()]
@@ -147,7 +154,8 @@ class Localiser:
             QuestionError: the query is empty or too long.
         """
         suffix = self._suffix(query)
-        return self._stream(Conversation(self.model, memory), suffix, max_new_tokens if query.question.strip() else 0)
+        conversation = Conversation(self.model, memory, self.temperature)
+        return self._stream(conversation, suffix, max_new_tokens if query.question.strip() else 0)
 
     def _stream(self, conversation: Conversation, suffix: Suffix, max_new_tokens: int) -> Iterator[PoseEstimate | str]:
         yield conversation.prefill([suffix])[0]
@@ -185,8 +193,9 @@ class Localiser:
 class Conversation:
     """Queries packed behind one scene memory: a key-value cache, and who owns each token in it."""
 
-    def __init__(self, model: Loc3R, memory: SceneMemory) -> None:
+    def __init__(self, model: Loc3R, memory: SceneMemory, temperature: float = 1.0) -> None:
         self._model = model
+        self._temperature = temperature
         self._cache = DynamicCache()
         for layer, (keys, values) in enumerate(memory.layers):
             self._cache.update(keys, values, layer)
@@ -203,7 +212,8 @@ class Conversation:
         ori = torch.stack([states[query][suffix.pos_at + 1] for query, suffix in enumerate(suffixes)])
         position, _, heading_logits = self._model.heads.pose(pos, ori)
         heading, concentration = decode_heading(heading_logits)
-        columns = [*position.mean_m.T, *position.sigma_m.T, heading, concentration]
+        sigma_m = self._temperature * position.sigma_m
+        columns = [*position.mean_m.T, *sigma_m.T, heading, concentration]
         return [PoseEstimate(*row) for row in torch.stack(columns, 1).tolist()]
 
     @torch.inference_mode()

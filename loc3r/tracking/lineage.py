@@ -8,14 +8,15 @@ from typing import Any
 
 from loc3r.errors import CheckpointError
 from loc3r.files import hash_file, hash_json, read_json
+from loc3r.model.calibration import CALIBRATION_FILE
 
 PREFIX = "loc3r."
 """Every tag of ours begins with it."""
 MODEL_HASH = f"{PREFIX}model_hash"
 
 
-def model_hash(folder: Path) -> str:
-    """Twelve hex digits that name what a checkpoint computes: weights, config and tokenizer; not its papers.
+def model_hash(folder: Path, *, calibrated: bool = True) -> str:
+    """Twelve hex digits that name what a checkpoint computes: weights, config, tokenizer, calibration; not its papers.
 
     Raises:
         CheckpointError: the folder holds no weights or no config.
@@ -27,6 +28,7 @@ def model_hash(folder: Path) -> str:
             "not a whole Loc3R checkpoint", received=f"{folder} without {', '.join(missing) or 'model.safetensors'}",
             expected="model.safetensors, loc3r_config.json and tokenizer.json",
         )  # fmt: skip
+    files += folder.glob(CALIBRATION_FILE) if calibrated else []
     return hash_json({file.name: hash_file(file) for file in files})
 
 

@@ -118,14 +118,14 @@ def test_a_second_call_runs_nothing_and_another_model_starts_over(
     assert len(read_predictions(tmp_path / "out")) == 10
 
 
-def test_the_reports_hold_every_score_and_the_picture(done: Evaluated) -> None:
+def test_the_reports_hold_every_score_and_the_pictures(done: Evaluated) -> None:
     markdown, page = ((done.folder / name).read_text() for name in ("report.md", "report.html"))
     for name, score in done.scores.items():
         row = Row.of(name, score)
         assert f"| {row.title} | {row.score} | {row.interval} |" in markdown
         assert row.title in page.replace("&#39;", "'")
-    image = re.search(r"data:image/png;base64,([^\"]+)", page)
-    assert image and base64.b64decode(image[1]) == (done.folder / "birds_eye.png").read_bytes()
+    images = [base64.b64decode(image) for image in re.findall(r"data:image/png;base64,([^\"]+)", page)]
+    assert images == [(done.folder / name).read_bytes() for name in ("reliability.png", "birds_eye.png")]
     assert not re.search(r'(src|href)="(?!data:)', page)  # needs no other file
 
 

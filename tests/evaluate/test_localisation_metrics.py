@@ -7,7 +7,6 @@ import pytest
 from guesses import guess, guesses_of
 from scipy.spatial.transform import Rotation
 
-from loc3r.evaluate.calibration import expected_share, inside
 from loc3r.evaluate.intervals import Bootstrap
 from loc3r.evaluate.metrics import (
     PRIMARY,
@@ -105,22 +104,3 @@ def test_the_primary_metric_is_made_of_the_metrics_it_names() -> None:
 def test_layout_errors_are_a_mean_over_tokens_not_over_scenes() -> None:
     errors = layout_errors_m([LayoutError("a", 90, 90.0), LayoutError("b", 10, 50.0)])
     assert errors.mean == pytest.approx(1.4)
-
-
-def test_a_true_uncertainty_is_found_true_and_a_boastful_one_is_not() -> None:
-    rng = np.random.default_rng(0)
-    sigma = np.array([0.3, 1.2])
-    made = [
-        guess(
-            str(i),
-            situation=str(i),
-            position_m=tuple(np.array([1.0, 2.0]) + rng.normal(0, sigma)),
-            sigma_m=tuple(sigma),
-        )
-        for i in range(3000)
-    ]
-    for sigmas in (1, 2):
-        assert inside(made, sigmas).mean == pytest.approx(expected_share(sigmas), abs=0.03)
-    boastful = [guess(p.sample_id, situation=p.situation, position_m=p.position_m, sigma_m=(0.1, 0.1)) for p in made]
-    assert inside(boastful, 1).mean < 0.1
-    assert expected_share(1) == pytest.approx(0.3935, abs=1e-4)

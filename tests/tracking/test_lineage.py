@@ -17,14 +17,16 @@ def checkpoint(folder: Path, weights: bytes = b"w") -> Path:
     return folder
 
 
-def test_papers_do_not_change_a_models_name_but_weights_do(tmp_path: Path) -> None:
+def test_papers_do_not_change_a_models_name_but_calibration_and_weights_do(tmp_path: Path) -> None:
     folder = checkpoint(tmp_path / "a")
     before = model_hash(folder)
     (folder / "scores.json").write_text("{}")
     (folder / "README.md").write_text("good")
     assert model_hash(folder) == before == model_hash(checkpoint(tmp_path / "b"))
+    (folder / "calibration.json").write_text("{}")
+    assert model_hash(folder) != before == model_hash(folder, calibrated=False)
     (folder / "model.safetensors").write_bytes(b"x")
-    assert model_hash(folder) != before
+    assert model_hash(folder, calibrated=False) != before
 
 
 @pytest.mark.parametrize("missing", ["model.safetensors", "loc3r_config.json", "tokenizer.json"])
