@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,67 @@ from loc3r.geometry.patches import Fit, fit_box
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 Frames = NDArray[np.uint8]
+
+
+class VideoFile:
+    """Pictures of a video file by number, upright, without decoding the rest: from the key frame before each.
+
+    The decoder stays open between calls, so that walking forward decodes every picture once at most.
+
+    Raises:
+        VideoError: missing, empty, truncated or not a video, or a container without time stamps.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with av.open(str(path)) as container:
+                packets = _packets(container, str(path))
+        except (FFmpegError, OSError) as error:
+            raise _undecodable(str(path), error) from error
+        if any(time is None for time, _ in packets):
+            raise VideoError(f"{path} has no time stamps", received=path.suffix, expected="mp4, mov or mkv")
+        self._times = sorted(time for time, _ in packets if time is not None)
+        self._number = {time: i for i, time in enumerate(self._times)}
+        self._keys = sorted(self._number[time] for time, is_key in packets if is_key and time is not None) or [0]
+        self._container: Any = None
+        self._pictures: Iterator[Any] = iter(())
+        self._next = -1
+
+    def __len__(self) -> int:
+        """Number of pictures."""
+        return len(self._times)
+
+    def picture(self, number: int) -> Frames:
+        """Picture ``number`` (H, W, 3) uint8 RGB, upright.
+
+        Raises:
+            VideoError: it can't be decoded.
+        """
+        try:
+            return self._decode(number)
+        except FFmpegError as error:
+            raise _undecodable(f"{self.path}: picture {number}", error) from error
+
+    def _decode(self, number: int) -> Frames:
+        start = self._keys[max(bisect_right(self._keys, number) - 1, 0)]
+        if not start <= self._next <= number:
+            self._seek(start)
+        for picture in self._pictures:
+            self._next = self._number.get(picture.pts, self._next) + 1
+            if picture.pts == self._times[number]:
+                return _upright(picture)
+        self._next = -1
+        raise VideoError(f"{self.path} is truncated", received=f"no picture {number}", expected=f"{len(self)} pictures")
+
+    def _seek(self, key: int) -> None:
+        if self._container is None:
+            self._container = av.open(str(self.path))
+        stream = self._container.streams.video[0]
+        stream.thread_type = "AUTO"
+        self._container.seek(self._times[key], stream=stream)
+        self._pictures = self._container.decode(stream)
+        self._next = key
 
 
 def sample_frames(available: int, wanted: int) -> NDArray[np.int64]:
@@ -119,29 +181,35 @@ def _decode(open_source: Callable[[], Any], frames: int, source: str) -> Frames:
     """Count the pictures without decoding them, then decode and keep the wanted ones."""
     try:
         with av.open(open_source()) as container:
-            available = _count_pictures(container, source)
+            available = len(_packets(container, source))
         wanted = sample_frames(available, frames)
         with av.open(open_source()) as container:
             pictures = _decode_wanted(container, set(wanted.tolist()), source)
     except FFmpegError as error:
-        raise VideoError(
-            f"{source} can't be decoded", received=str(error), expected="a whole video file", fix="was it cut short?"
-        ) from error
+        raise _undecodable(source, error) from error
     last = max(pictures)  # a codec may keep back its very last pictures
     return np.stack([pictures.get(i, pictures[last]) for i in wanted.tolist()])
 
 
-def _count_pictures(container: Any, source: str) -> int:
-    """Pictures in the first video stream; the header's promise is held against what is there."""
+def _undecodable(source: str, error: Exception) -> VideoError:
+    return VideoError(
+        f"{source} can't be decoded", received=str(error), expected="a whole video file", fix="was it cut short?"
+    )
+
+
+def _packets(container: Any, source: str) -> list[tuple[int | None, bool]]:
+    """Time stamp of each picture of the first video stream, and whether it is a key frame, in the file's order.
+
+    The header's promise is held against what is there.
+    """
     if not container.streams.video:
         raise VideoError(f"{source} has no pictures", received="no video stream", expected="a video file")
     stream = container.streams.video[0]
-    count = sum(1 for packet in container.demux(stream) if packet.size and not packet.is_corrupt)
-    if count == 0 or count < 0.98 * stream.frames - 1:
-        raise VideoError(
-            f"{source} is truncated", received=f"{count} pictures", expected=f"{stream.frames or 'some'} by its header"
-        )
-    return count
+    packets = [(p.pts, p.is_keyframe) for p in container.demux(stream) if p.size and not p.is_corrupt]
+    if not packets or len(packets) < 0.98 * stream.frames - 1:
+        received, expected = f"{len(packets)} pictures", f"{stream.frames or 'some'} by its header"
+        raise VideoError(f"{source} is truncated", received=received, expected=expected)
+    return packets
 
 
 def _decode_wanted(container: Any, wanted: set[int], source: str) -> dict[int, Frames]:
@@ -152,10 +220,14 @@ def _decode_wanted(container: Any, wanted: set[int], source: str) -> dict[int, F
     for i, picture in enumerate(container.decode(stream)):
         decoded += 1
         if i in wanted:
-            upright = np.rot90(picture.to_ndarray(format="rgb24"), picture.rotation // 90)
-            pictures[i] = np.ascontiguousarray(upright)
+            pictures[i] = _upright(picture)
         if i >= max(wanted):
             break
     if not pictures or decoded < 0.98 * max(wanted) - 1:
         raise VideoError(f"{source} is truncated", received=f"{decoded} pictures", expected=f"{max(wanted) + 1}")
     return pictures
+
+
+def _upright(picture: Any) -> Frames:
+    """A decoded picture (H, W, 3) as its rotation metadata wants it shown."""
+    return np.ascontiguousarray(np.rot90(picture.to_ndarray(format="rgb24"), picture.rotation // 90))
