@@ -153,6 +153,12 @@ def open_run(
     return TrackedRun(uri, created.info.run_id, experiment_id, client)
 
 
+def known_run(uri: str, run_id: str) -> TrackedRun:
+    """A run by its id."""
+    client = connect(uri)
+    return TrackedRun(uri, run_id, client.get_run(run_id).info.experiment_id, client)
+
+
 def find_run(uri: str, experiment: str, tags: Mapping[str, Any]) -> TrackedRun | None:
     """The newest run of an experiment that carries all of ``tags`` (given without prefix), or None."""
     client = connect(uri)
