@@ -21,19 +21,52 @@ def data() -> None:
 def validate(root: Path) -> None:
     """List every fault of a data set; exit with 1 if any makes a scene or sample unusable.
 
+    Scenes may be exported scans, ScanNet's .sens, posed_images, ARKitScenes, ScanNet++, posed clips or videos.
+
     \b
     Example:
       loc3r data validate data/rooms/test
     """
+    from rich.progress import Progress
+
     from loc3r.scenes.validate import validate_root
 
     errors = warnings = 0
-    for fault in validate_root(root):
-        click.echo(str(fault))
-        errors += fault.severity == "error"
-        warnings += fault.severity == "warning"
+    with Progress(transient=True) as progress:
+        for fault in validate_root(root, progress):
+            progress.console.print(str(fault), markup=False, highlight=False, soft_wrap=True)
+            errors += fault.severity == "error"
+            warnings += fault.severity == "warning"
     click.echo(f"{root}: {errors} errors, {warnings} warnings")
     sys.exit(1 if errors else 0)
+
+
+@data.command()
+@click.argument("root", type=FOLDER)
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Data set to write.")
+@click.option("--every", default=10, show_default=True, type=click.IntRange(min=1), help="Take every such-th frame.")
+def extract(root: Path, out: Path, every: int) -> None:
+    """Take frames out of ScanNet's .sens files, as an exported data set; stopping and rerunning resumes.
+
+    Not needed by prepare, which reads .sens itself. Of a file that was cut short, the frames before are kept.
+
+    \b
+    Example:
+      loc3r data extract scannet/scans --every 10 --out data/scannet
+    """
+    from rich.progress import Progress
+
+    from loc3r.scenes.extract import extract_scans
+
+    scans = broken = 0
+    with Progress(transient=True) as progress:
+        for fault in extract_scans(root, out, every, progress):
+            scans += 1
+            if fault is not None:
+                broken += 1
+                progress.console.print(f"error: {fault}", markup=False, highlight=False, soft_wrap=True)
+    click.echo(f"{out}: {scans} scans, {broken} of them with faults")
+    sys.exit(1 if broken or not scans else 0)
 
 
 @data.command()

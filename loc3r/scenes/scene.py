@@ -8,6 +8,7 @@ millimetres, 0 = unknown.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -114,6 +115,10 @@ class Scene(ABC):
     def intrinsic_depth_of(self, frame_id: int) -> Floats:
         """Intrinsics (3, 3) of one depth frame: phones refocus as they walk."""
         return self.intrinsic_depth
+
+    def oddities(self) -> Iterator[SceneError]:
+        """What no single frame shows: files that belong together and are not all there. The scene can be used."""
+        yield from ()
 
     def color(self, frame_id: int) -> NDArray[np.uint8]:
         """Frame ``frame_id``, (H, W, 3) uint8 RGB.

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.progress import Progress
 
 from loc3r.datasets.sample import Sample
-from loc3r.errors import FrameError, Loc3RError, SceneError
+from loc3r.errors import Loc3RError, SceneError
 from loc3r.files import read_json
 from loc3r.scenes.bev_samples import read_raw_samples
-from loc3r.scenes.format import SceneFolder, open_scene, scene_folders
+from loc3r.scenes.format import Scene, open_scene, scene_folders
 
+Severity = Literal["error", "warning"]
 SPLITS = ("train", "val", "test")
 
 
@@ -27,55 +30,89 @@ class Fault:
     field: str
     received: str
     expected: str
-    severity: Literal["error", "warning"] = "error"
+    severity: Severity = "error"
 
     def __str__(self) -> str:
         return f"{self.severity}: {self.file}: {self.field}: received {self.received}, expected {self.expected}"
 
 
-def validate_root(root: Path) -> Iterator[Fault]:
+def validate_root(root: Path, progress: Progress | None = None) -> Iterator[Fault]:
     """Faults of every scene and of the annotations of a data set, as they are found.
 
     Raises:
         SceneError: there are no scenes at all.
     """
     folders = scene_folders(root)
-    for folder in folders:
-        yield from validate_scene(folder)
+    progress = progress or Progress(disable=True)
+    for folder in progress.track(folders, description="scenes"):
+        yield from validate_scene(folder, progress)
     yield from _annotation_faults(root, folders)
     yield from _class_name_faults(root, folders)
 
 
-def validate_scene(path: Path) -> list[Fault]:
+def validate_scene(path: Path, progress: Progress | None = None) -> list[Fault]:
     """Faults of one scene: every file is opened, not only the first that fails."""
     try:
         scene = open_scene(path)
     except SceneError as error:
         return [_fault(path, "frames", error)]
     faults = [fault for field, check in _SCENE_CHECKS.items() for fault in _try(path, field, check, scene)]
+    faults += [_fault(path, "frames", error, "warning") for error in scene.oddities()]
+    focused, gaps = all(fault.field != "intrinsic_depth" for fault in faults), _Gaps(scene)
+    progress = progress or Progress(disable=True)
+    task = progress.add_task(scene.scene_id, total=len(scene.frame_ids))
     for frame_id in scene.frame_ids:
-        faults += _frame_faults(scene, frame_id)
-    if not any(fault.field == "pose" for fault in faults) and not scene.posed_frame_ids:
-        faults.append(Fault(path, "pose", "no finite pose", "at least one"))
-    return faults
+        faults += _frame_faults(scene, frame_id, gaps)
+        if focused:
+            faults += _try(scene.pose_path(frame_id), "intrinsic_depth", partial(_focus, frame_id=frame_id), scene)
+        progress.advance(task)
+    progress.remove_task(task)
+    return [*faults, *gaps.faults()]
 
 
-def _frame_faults(scene: SceneFolder, frame_id: int) -> Iterator[Fault]:
-    yield from _try(scene.color_path(frame_id), "color", lambda s: s.color(frame_id), scene)
-    yield from _try(scene.instance_path(frame_id), "instance", lambda s: _check_instances(s, frame_id), scene)
-    try:
-        if not scene.depth_mm(frame_id).any():
-            yield Fault(scene.depth_path(frame_id), "depth", "no known pixel", "some depth", "warning")
-    except SceneError as error:
-        yield _fault(scene.depth_path(frame_id), "depth", error)
-    try:
-        lost = np.isneginf(scene.stored_pose(frame_id)).any()
-        if lost:  # how ScanNet marks a frame that it lost; prepare passes over it
-            yield Fault(scene.pose_path(frame_id), "pose", "-inf: a lost frame", "finite numbers", "warning")
+class _Gaps:
+    """Frames without a pose or without depth: told once a scene, since a recording may have hundreds."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.lost: list[int] = []
+        self.blind: list[int] = []
+
+    def check_pose(self, frame_id: int) -> None:
+        """Raises if the pose is no pose; a lost frame is only counted."""
+        if np.isfinite(self.scene.stored_pose(frame_id)).all():
+            self.scene.pose(frame_id)
         else:
-            scene.pose(frame_id)
-    except SceneError as error:
-        yield _fault(scene.pose_path(frame_id), "pose", error)
+            self.lost.append(frame_id)
+
+    def check_depth(self, frame_id: int) -> None:
+        """Raises if the depth can't be read; an empty frame is only counted."""
+        if not self.scene.depth_mm(frame_id).any():
+            self.blind.append(frame_id)
+
+    def faults(self) -> Iterator[Fault]:
+        """One for the poses, one for the depth."""
+        total = len(self.scene.frame_ids)
+        if self.lost:
+            received = f"NaN or infinity in {len(self.lost)} of {total} frames, the first is {self.lost[0]}"
+            usable = len(self.lost) < total
+            expected = "finite numbers; these frames are passed over" if usable else "a finite pose of some frame"
+            file = self.scene.pose_path(self.lost[0])
+            yield Fault(file, "pose", received, expected, "warning" if usable else "error")
+        if self.blind:
+            received = f"no known pixel in {len(self.blind)} of {total} frames, the first is {self.blind[0]}"
+            yield Fault(self.scene.depth_path(self.blind[0]), "depth", received, "some depth", "warning")
+
+
+def _frame_faults(scene: Scene, frame_id: int, gaps: _Gaps) -> Iterator[Fault]:
+    yield from _try(scene.color_path(frame_id), "color", lambda s: s.color_image(frame_id), scene)
+    yield from _try(scene.instance_path(frame_id), "instance", lambda s: _check_instances(s, frame_id), scene)
+    yield from _try(scene.depth_path(frame_id), "depth", lambda _: gaps.check_depth(frame_id), scene)
+    yield from _try(scene.pose_path(frame_id), "pose", lambda _: gaps.check_pose(frame_id), scene)
+
+
+def _focus(scene: Scene, frame_id: int) -> None:
+    _check_intrinsics(scene.intrinsic_depth_of(frame_id), scene.depth_size_px)
 
 
 def _check_intrinsics(matrix: NDArray[np.float64], size_px: tuple[int, int]) -> None:
@@ -86,24 +123,13 @@ def _check_intrinsics(matrix: NDArray[np.float64], size_px: tuple[int, int]) -> 
         )
 
 
-def _check_alignment(scene: SceneFolder) -> None:
+def _check_alignment(scene: Scene) -> None:
     rotation = scene.axis_alignment[:3, :3]
     if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-3):
         raise SceneError("axisAlignment is not rigid", received=rotation.tolist(), expected="a rotation")
 
 
-def _check_frame_count(scene: SceneFolder) -> None:
-    """A frame without colour is not walked, so only the files beside it tell that it is missing."""
-    color = {scene.color_path(i).stem for i in scene.frame_ids}
-    for folder in ("depth", "pose"):
-        orphans = {path.stem for path in (scene.path / folder).glob("[0-9]*")} - color
-        if orphans:
-            raise FrameError(
-                f"color/{min(orphans)}.jpg is missing", received=f"{folder}/{min(orphans)}.*", expected="both"
-            )
-
-
-def _check_objects(scene: SceneFolder) -> None:
+def _check_objects(scene: Scene) -> None:
     ids = [thing.object_id for thing in scene.objects]
     if len(set(ids)) != len(ids) or 0 in ids:
         raise SceneError("object ids clash", received=sorted(ids), expected="different numbers from 1")
@@ -113,7 +139,7 @@ def _check_objects(scene: SceneFolder) -> None:
             raise SceneError(f"object {thing.object_id} has an impossible box", received=numbers, expected="finite")
 
 
-def _check_instances(scene: SceneFolder, frame_id: int) -> None:
+def _check_instances(scene: Scene, frame_id: int) -> None:
     ids = scene.instances(frame_id)
     if ids is None or not scene.objects:
         return
@@ -122,11 +148,10 @@ def _check_instances(scene: SceneFolder, frame_id: int) -> None:
         raise SceneError("unknown object ids", received=sorted(strangers), expected="ids of objects.json")
 
 
-_SCENE_CHECKS: dict[str, Callable[[SceneFolder], object]] = {
+_SCENE_CHECKS: dict[str, Callable[[Scene], object]] = {
     "intrinsic_color": lambda s: _check_intrinsics(s.intrinsic_color, s.color_size_px),
     "intrinsic_depth": lambda s: _check_intrinsics(s.intrinsic_depth, s.depth_size_px),
     "axisAlignment": _check_alignment,
-    "color": _check_frame_count,
     "objects": _check_objects,
 }
 
@@ -171,13 +196,14 @@ def _class_name_faults(root: Path, folders: list[Path]) -> Iterator[Fault]:
             yield Fault(folder / "objects.json", "name", str(sorted(strangers)), f"names in {manifest}", "warning")
 
 
-def _try(file: Path, field: str, check: Callable[[SceneFolder], object], scene: SceneFolder) -> Iterator[Fault]:
+def _try(file: Path, field: str, check: Callable[[Scene], object], scene: Scene) -> Iterator[Fault]:
     try:
         check(scene)
     except SceneError as error:
         yield _fault(file, field, error)
 
 
-def _fault(file: Path, field: str, error: Loc3RError) -> Fault:
+def _fault(file: Path, field: str, error: Loc3RError, severity: Severity = "error") -> Fault:
     received = error.message if error.received is None else f"{error.message} ({error.received})"
-    return Fault(file, field, received, str(error.expected or "-"))
+    expected = f"{error.expected or '-'}" + (f"; {error.fix}" if error.fix else "")
+    return Fault(file, field, received, expected, severity)

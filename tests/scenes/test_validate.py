@@ -31,12 +31,12 @@ def paint(path, value):
 
 FAULTS = {
     "corrupt colour": (lambda s: s.color_path(1).write_bytes(b"\xff\xd8"), "000001.jpg", "color", "error"),
-    "missing colour": (lambda s: s.color_path(1).unlink(), "room", "color", "error"),
+    "missing colour": (lambda s: s.color_path(1).unlink(), "room", "frames", "warning"),
     "small colour": (lambda s: Image.new("RGB", (9, 9)).save(s.color_path(2)), "000002.jpg", "color", "error"),
     "missing depth": (lambda s: s.depth_path(1).unlink(), "000001.png", "depth", "error"),
     "zero depth": (lambda s: paint(s.depth_path(3), 0), "000003.png", "depth", "warning"),
     "missing pose": (lambda s: s.pose_path(1).unlink(), "000001.txt", "pose", "error"),
-    "nan pose": (lambda s: s.pose_path(1).write_text("nan " * 16), "000001.txt", "pose", "error"),
+    "nan pose": (lambda s: s.pose_path(1).write_text("nan " * 16), "000001.txt", "pose", "warning"),
     "lost pose": (lambda s: s.pose_path(1).write_text("-inf " * 16), "000001.txt", "pose", "warning"),
     "stretched pose": (lambda s: s.pose_path(1).write_text("3 " * 16), "000001.txt", "pose", "error"),
     "no focal length": (
@@ -82,7 +82,7 @@ def test_the_verb_exits_with_1_only_on_errors(scene, tmp_path):
     assert run().exit_code == 0 and "0 errors, 0 warnings" in run().output
     FAULTS["zero depth"][0](scene)
     assert run().exit_code == 0 and "0 errors, 1 warnings" in run().output
-    FAULTS["nan pose"][0](scene)
+    FAULTS["stretched pose"][0](scene)
     assert run().exit_code == 1 and "000001.txt: pose" in run().output
 
 

@@ -9,6 +9,7 @@ held either way: frames are turned upright, and intrinsics and poses with them.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -44,28 +45,38 @@ class ArkitScene(Scene):
 
     @property
     def frame_ids(self) -> tuple[int, ...]:
-        """0 to N - 1, in the order of time."""
-        return tuple(range(len(self._color.seconds)))
+        """0 to N - 1, in the order of time, of the colour frames that have depth."""
+        return tuple(range(len(self._shots)))
+
+    @cached_property
+    def _shots(self) -> list[tuple[float, Path, Path]]:
+        """Moment, colour and depth of each frame."""
+        depth = _Timeline(_frames(self.path) / "lowres_depth", ".png")
+        pairs = ((seconds, path, depth.at(seconds)) for seconds, path in self._color)
+        return [(seconds, color, depth) for seconds, color, depth in pairs if depth is not None]
 
     @cached_property
     def _color(self) -> _Timeline:
         return _Timeline(_frames(self.path) / "lowres_wide", ".png")
 
     @cached_property
-    def _depth(self) -> _Timeline:
-        return _Timeline(_frames(self.path) / "lowres_depth", ".png")
-
-    @cached_property
     def _intrinsics(self) -> _Timeline:
         return _Timeline(_frames(self.path) / "lowres_wide_intrinsics", ".pincam")
 
+    def oddities(self) -> Iterator[SceneError]:
+        """Colour without depth: such a frame is not walked."""
+        missing = len(self._color.paths) - len(self._shots)
+        if missing:
+            received = f"{missing} of {len(self._color.paths)} frames of {self._color.folder}"
+            yield FrameError("colour frames have no depth", received=received, expected="one of the same moment")
+
     def color_path(self, frame_id: int) -> Path:
         """File of a colour frame."""
-        return self._color.paths[frame_id]
+        return self._shots[frame_id][1]
 
     def depth_path(self, frame_id: int) -> Path:
         """File of the depth frame of the same moment."""
-        return self._depth.at(self._color.seconds[frame_id])
+        return self._shots[frame_id][2]
 
     def pose_path(self, frame_id: int) -> Path:
         """The one file that holds every pose."""
@@ -84,7 +95,7 @@ class ArkitScene(Scene):
     def stored_pose(self, frame_id: int) -> Floats:
         """The upright camera's pose (4, 4); NaN where the trajectory has no line of that moment."""
         seconds, poses = self._trajectory
-        nearest = _nearest(seconds, self._color.seconds[frame_id])
+        nearest = _nearest(seconds, self._shots[frame_id][0])
         return NO_POSE if nearest is None else turn_pose(poses[nearest], self.turns)
 
     @cached_property
@@ -95,7 +106,7 @@ class ArkitScene(Scene):
     @cached_property
     def color_size_px(self) -> tuple[int, int]:
         """Width and height of the upright colour frames."""
-        return turn_size(read_image(self._color.paths[0]).size, self.turns)
+        return turn_size(read_image(self.color_path(0)).size, self.turns)
 
     @cached_property
     def depth_size_px(self) -> tuple[int, int]:
@@ -104,9 +115,7 @@ class ArkitScene(Scene):
 
     @cached_property
     def _depth_stored_px(self) -> tuple[int, int]:
-        if not self._depth.paths:
-            raise FrameError("a frame is missing", received=self._depth.folder, expected="depth images, *.png")
-        return read_image(self._depth.paths[0]).size
+        return read_image(self.depth_path(0)).size
 
     @cached_property
     def intrinsic_color(self) -> Floats:
@@ -124,7 +133,11 @@ class ArkitScene(Scene):
 
     def _turned(self, frame_id: int, size_px: tuple[int, int]) -> Floats:
         """One frame's intrinsics, for a stored image of ``size_px``, then upright."""
-        path = self._intrinsics.at(self._color.seconds[frame_id])
+        seconds = self._shots[frame_id][0]
+        path = self._intrinsics.at(seconds)
+        if path is None:
+            where = f"{self._intrinsics.folder}: nothing at {seconds:.3f} s"
+            raise SceneError("intrinsics are missing", received=where, expected="a .pincam")
         return turn_intrinsics(_read_pincam(path, size_px), size_px, self.turns)
 
     @cached_property
@@ -147,10 +160,13 @@ class _Timeline:
         self.seconds: Floats = np.array([seconds for seconds, _ in pairs])
         self.paths = [path for _, path in pairs]
 
-    def at(self, seconds: float) -> Path:
-        """The file of that moment; where there is none, the name that it would have."""
+    def __iter__(self) -> Iterator[tuple[float, Path]]:
+        return zip(self.seconds.tolist(), self.paths, strict=True)
+
+    def at(self, seconds: float) -> Path | None:
+        """The file of that moment."""
         nearest = _nearest(self.seconds, seconds)
-        return self.folder / f"*_{seconds:.3f}.*" if nearest is None else self.paths[nearest]
+        return None if nearest is None else self.paths[nearest]
 
 
 def _nearest(seconds: Floats, wanted: float) -> int | None:
@@ -184,8 +200,6 @@ def _read_trajectory(path: Path) -> tuple[Floats, Floats]:
 
 def _read_pincam(path: Path, size_px: tuple[int, int]) -> Floats:
     """Intrinsics (3, 3) for images of ``size_px``, which may be smaller or larger than the file's."""
-    if not path.is_file():
-        raise SceneError("intrinsics are missing", received=path, expected="width height fx fy cx cy")
     try:
         width, height, fx, fy, cx, cy = (float(word) for word in path.read_text().split())
     except ValueError as error:

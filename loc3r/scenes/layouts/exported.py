@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from loc3r.errors import FrameError, PoseError
+from loc3r.errors import FrameError, PoseError, SceneError
 from loc3r.scenes.read import as_uint16, by, numbered, read_depth_mm, read_image, read_matrix
 from loc3r.scenes.scene import Floats, Scene
 
@@ -40,6 +41,14 @@ class SceneFolder(Scene):
     @cached_property
     def _stems(self) -> dict[int, str]:
         return numbered(self.path / "color")
+
+    def oddities(self) -> Iterator[SceneError]:
+        """Depth and poses without colour: such a frame is not walked."""
+        beside = {path.stem for folder in ("depth", "pose") for path in (self.path / folder).glob("[0-9]*")}
+        orphans = beside - set(self._stems.values())
+        if orphans:
+            missing, received = f"color/{min(orphans)}.jpg is missing", f"its depth or pose; {len(orphans)} such"
+            yield FrameError(missing, received=received, expected="colour, depth and pose")
 
     def color_path(self, frame_id: int) -> Path:
         """File of a colour frame."""

@@ -7,6 +7,7 @@ extraction (MMDetection3D's) has no depth. The axis alignment is in ``axis_align
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from loc3r.errors import PoseError
+from loc3r.errors import FrameError, PoseError, SceneError
 from loc3r.scenes.read import numbered, read_depth_mm, read_image, read_matrix, read_meta
 from loc3r.scenes.scene import Floats, Scene
 
@@ -42,6 +43,13 @@ class PosedImages(Scene):
     @cached_property
     def _stems(self) -> dict[int, str]:
         return numbered(self.path)
+
+    def oddities(self) -> Iterator[SceneError]:
+        """Depth and poses without colour: such a frame is not walked."""
+        orphans = {**self._depth_stems, **numbered(self.path, ".txt")}.keys() - self._stems.keys()
+        if orphans:
+            missing, received = f"{min(orphans):05d}.jpg is missing", f"its depth or pose; {len(orphans)} such"
+            yield FrameError(missing, received=received, expected="colour, depth and pose")
 
     def color_path(self, frame_id: int) -> Path:
         """File of a colour frame."""

@@ -5,6 +5,7 @@ Nothing is extracted: the frames that are asked for are read from the file.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from loc3r.errors import SceneError
 from loc3r.scenes.scene import Floats, Scene
 from loc3r.scenes.sens import SensFile
 
@@ -40,6 +42,13 @@ class SensScene(Scene):
     def sens(self) -> SensFile:
         """The file."""
         return SensFile(_sens_path(self.path))
+
+    def oddities(self) -> Iterator[SceneError]:
+        """IMU records that are cut short."""
+        try:
+            self.sens.check_end()
+        except SceneError as error:
+            yield error
 
     @cached_property
     def frame_ids(self) -> tuple[int, ...]:
