@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
 from loc3r.errors import RecipeError
 from loc3r.files import hash_json
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 LATER = "later"
 """Marks a field that came after models were made: at its default, a recipe's hash leaves it out, and theirs still hold."""
@@ -55,14 +56,18 @@ class DataRecipe(Section):
 
 
 class VisionRecipe(Section):
-    """The SigLIP tower."""
+    """The vision tower."""
 
+    kind: Literal["siglip", "lite0"] = "siglip"
+    """lite0: EfficientNet-Lite0 with the ImageNet weights that ship with the package; the sizes below are SigLIP's."""
     hidden: int = 1152
     layers: int = 26
     heads: int = 16
     intermediate: int = 4304
     frozen: bool = True
     """The paper freezes the tower; a tower trained from scratch can't be."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of a frozen tower's features that training hides: few furniture models teach many details by heart."""
 
 
 class LanguageRecipe(Section):
@@ -151,10 +156,13 @@ class TrainRecipe(Section):
     packed: bool = True
     """Shared-video training; off puts every question behind a video of its own."""
     zero_stage: Literal[0, 1, 2, 3] = 2
-    precision: Literal["fp32", "bf16"] = "bf16"
+    precision: Literal["fp32", "mixed", "bf16"] = "bf16"
+    """mixed: float32 weights, products in bfloat16; heads and losses stay in float32."""
     gradient_checkpointing: bool = False
     checkpoint_every_steps: int = Field(500, ge=1)
     keep_checkpoints: int = Field(2, ge=1)
+    keep_features: bool = False
+    """Keep a frozen tower's features of every scene in memory, so that each video is encoded once a training."""
     situation_forms: tuple[str, ...] = ()
     """Curriculum: train only on these situation forms; empty means all."""
 
@@ -196,6 +204,15 @@ class Recipe(Section):
         off += ["loss.situation"] if model.pose == "text" and loss.situation else []
         if off:
             raise ValueError(f"{', '.join(off)} must be 0 with model.video={model.video}, model.pose={model.pose}")
+        return self
+
+    @model_validator(mode="after")
+    def _tower_fits(self) -> Recipe:
+        vision = self.model.vision
+        if vision.kind == "lite0" and not (vision.frozen and self.data.patch_px == 32):
+            raise ValueError("model.vision.kind=lite0 needs model.vision.frozen=true and data.patch_px=32")
+        if self.train.keep_features and not (vision.frozen and self.train.zero_stage < 3):
+            raise ValueError("train.keep_features needs model.vision.frozen=true and train.zero_stage below 3")
         return self
 
     @property

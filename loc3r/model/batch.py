@@ -77,6 +77,8 @@ class Batch:
     """Tokens of a video."""
     longest: int
     """Tokens of the longest question, its answer included."""
+    features: Tensor | None = None
+    """(B, T, P, P, F) what a frozen vision tower sees in ``pixels``, where it was kept."""
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device."""

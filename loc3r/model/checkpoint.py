@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 WEIGHTS_FILE = "model.safetensors"
 TIED = "vlm.lm_head.weight"
+TOWER = "vlm.model.vision_tower."
 
 
 def save_checkpoint(model: Loc3R, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
@@ -28,6 +29,8 @@ def save_checkpoint(model: Loc3R, tokenizer: PreTrainedTokenizerFast, folder: Pa
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     if model.config.tied:
         del weights[TIED]
+    if model.config.model.vision.kind == "lite0":  # as it is shipped
+        weights |= {name: value.half() for name, value in weights.items() if name.startswith(TOWER)}
     with atomic_path(folder / WEIGHTS_FILE) as temporary:
         save_file(weights, temporary, metadata={"format": "pt"})
 

@@ -110,6 +110,11 @@ def llava_config(config: Loc3RConfig) -> Any:
     )
     if language.kind == "qwen3":
         text["head_dim"] = language.hidden // language.heads
+    if vision.kind == "lite0":
+        from loc3r.model.tower import FEATURES
+
+        # Only the width matters: the projector's. The SigLIP of no layers is replaced by the tower.
+        vision = vision.model_copy(update={"hidden": FEATURES, "layers": 0, "intermediate": 1, "heads": 1})
     return LlavaOnevisionConfig(
         vision_config=SiglipVisionConfig(
             hidden_size=vision.hidden,

@@ -46,13 +46,15 @@ class Heads(nn.Module):
 
     def place(self, hidden: Tensor) -> Gaussian:
         """Where a token says its thing is: hidden (..., d). One head for patches, mentions and looked-at points."""
-        return self._gaussian(self.layout(hidden))
+        with _float32(hidden):
+            return self._gaussian(self.layout(hidden))
 
     def pose(self, pos_hidden: Tensor, ori_hidden: Tensor) -> tuple[Gaussian, Gaussian, Tensor]:
         """Position, looked-at place and heading logits (Q, bins) from the states (Q, d) of <Pos> and <Ori>."""
-        position, look_at = self._gaussian(self.position(pos_hidden)), self.place(ori_hidden)
-        evidence = [ori_hidden, position.mean_m, look_at.mean_m] if self.look_at_on else [ori_hidden]
-        return position, look_at, self.heading(torch.cat(evidence, -1))
+        with _float32(pos_hidden):
+            position, look_at = self._gaussian(self.position(pos_hidden)), self.place(ori_hidden)
+            evidence = [ori_hidden, position.mean_m, look_at.mean_m] if self.look_at_on else [ori_hidden]
+            return position, look_at, self.heading(torch.cat(evidence, -1))
 
     def _gaussian(self, raw: Tensor) -> Gaussian:
         raw = raw.to(torch.promote_types(raw.dtype, torch.float32))
@@ -61,6 +63,11 @@ class Heads(nn.Module):
 
 def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, hidden), nn.GELU(), nn.Linear(hidden, outputs))
+
+
+def _float32(like: Tensor) -> torch.autocast:
+    """No autocast inside: eight bits of a place in metres are centimetres."""
+    return torch.autocast(like.device.type, enabled=False)
 
 
 def bin_centres_rad(bins: int, like: Tensor) -> Tensor:

@@ -102,7 +102,7 @@ class Localiser:
     @property
     def device(self) -> torch.device:
         """Where the model is."""
-        return self.model.heads.layout.weight.device
+        return self.model.device
 
     @torch.inference_mode()
     def open_scene(self, frames: NDArray[np.uint8], camera_tokens: NDArray[np.float32]) -> SceneMemory:
@@ -115,7 +115,7 @@ class Localiser:
         pixels = self.processor.pixels(frames)[None].to(self.device)
         cameras = self.processor.camera_tokens(camera_tokens)[None].to(self.device)
         states = self.model.language(
-            inputs_embeds=self.model.embed_prefix(ids, pixels, cameras),
+            inputs_embeds=self.model.embed_prefix(ids, self.model.see(pixels), cameras),
             past_key_values=DynamicCache(),
             use_cache=True,
         )

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from loc3r.model.attention import Packing
-from loc3r.model.batch import PADDING, UNSUPERVISED, VIDEO, Batch
-from loc3r.model.config import Loc3RConfig, llava_config
-from loc3r.model.heads import Gaussian, Heads
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from loc3r.model import attention
+from loc3r.model.attention import Packing
+from loc3r.model.batch import PADDING, UNSUPERVISED, VIDEO, Batch
+from loc3r.model.config import Loc3RConfig, llava_config
+from loc3r.model.heads import Gaussian, Heads
+from loc3r.model.tower import Lite0
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -66,8 +67,12 @@ class Loc3R(nn.Module):
             look_at=config.model.look_at,
             log_variance_limit=config.loss.log_variance_limit,
         )
-        # Features are taken before this norm (as LLaVA-Video does): training it would only break DDP.
-        self.vlm.model.vision_tower.post_layernorm.requires_grad_(False)
+        if config.model.vision.kind == "lite0":
+            self.vlm.model.vision_tower = Lite0.pretrained()
+        else:
+            # Features are taken before this norm (as LLaVA-Video does): training it would only break DDP.
+            self.vlm.model.vision_tower.post_layernorm.requires_grad_(False)
+        self.hide = nn.Dropout(config.model.vision.dropout)
         if config.model.vision.frozen:
             self.vlm.model.vision_tower.requires_grad_(False)
 
@@ -76,9 +81,15 @@ class Loc3R(nn.Module):
         """The decoder: embeddings to states."""
         return self.vlm.model.language_model
 
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.heads.layout.weight.device
+
     def forward(self, batch: Batch) -> Outputs:
         """States of a packed batch, read by every head."""
-        embeddings = self.embed_prefix(batch.ids, batch.pixels, batch.camera_tokens)
+        features = self.see(batch.pixels) if batch.features is None else batch.features
+        embeddings = self.embed_prefix(batch.ids, features, batch.camera_tokens)
         model = self.config.model
         states = self.language(
             inputs_embeds=embeddings,
@@ -100,30 +111,40 @@ class Loc3R(nn.Module):
             mention=self._place_mentions(states.hidden_states, batch),
         )
 
-    def embed_prefix(self, ids: Tensor, pixels: Tensor, camera_tokens: Tensor) -> Tensor:
-        """Embeddings (B, N, d) of ids (B, N) that hold a video each: pixels (B, T, 3, S, S), cameras (B, T, D)."""
+    def see(self, pixels: Tensor) -> Tensor:
+        """The vision tower's features (B, T, P, P, F) of pixels (B, T, 3, S, S): P patches a side, before its norm."""
+        tower, frames = self.vlm.model.vision_tower, pixels.flatten(0, 1).to(self.vlm.model.image_newline.dtype)
+        if self.config.model.vision.kind == "lite0":
+            features: Tensor = tower(frames)
+        else:
+            side = self.config.data.frame_size_px // self.config.data.patch_px
+            states = tower.encoder(inputs_embeds=tower.embeddings(frames)).last_hidden_state
+            features = states.unflatten(1, (side, side))
+        return features.unflatten(0, pixels.shape[:2])
+
+    def embed_prefix(self, ids: Tensor, features: Tensor, camera_tokens: Tensor) -> Tensor:
+        """Embeddings (B, N, d) of ids (B, N) that hold a video each: features of ``see``, cameras (B, T, D)."""
         special = self.config.tokens
         embeddings: Tensor = self.language.embed_tokens(ids)
         if not self.config.model.video:
             return embeddings
         newline = self.vlm.model.image_newline.to(embeddings.dtype)
         cameras = self.heads.camera(camera_tokens.to(self.heads.layout.weight.dtype)).to(embeddings.dtype)
-        patches = self.encode_frames(pixels).to(embeddings.dtype)
+        patches = self.project(features).to(embeddings.dtype)
         embeddings = torch.where((ids == special.newline)[..., None], newline, embeddings)
         embeddings = embeddings.masked_scatter((ids == special.cam)[..., None], cameras)
         return embeddings.masked_scatter((ids == special.image)[..., None], patches)
 
-    def encode_frames(self, pixels: Tensor) -> Tensor:
-        """Vision tokens (B, T, R, R, d) of pixels (B, T, 3, S, S): tower, projector, then pooling."""
-        tower, data = self.vlm.model.vision_tower, self.config.data
-        batch, frames = pixels.shape[:2]
-        patches = tower.embeddings(pixels.flatten(0, 1).to(self.vlm.model.image_newline.dtype))
-        features = self.vlm.model.multi_modal_projector(tower.encoder(inputs_embeds=patches).last_hidden_state)
-        side = data.frame_size_px // data.patch_px
-        grid: Tensor = features.unflatten(1, (side, side)).permute(0, 3, 1, 2)
-        pooled = F.interpolate(grid, size=(data.tokens_a_side, data.tokens_a_side), mode="bilinear")
-        tokens: Tensor = pooled.permute(0, 2, 3, 1).unflatten(0, (batch, frames))
-        return tokens
+    def project(self, features: Tensor) -> Tensor:
+        """Vision tokens (B, T, R, R, d) of features (B, T, P, P, F): projector, then pooling."""
+        seen = self.hide(features.to(self.vlm.model.image_newline.dtype))
+        projected: Tensor = self.vlm.model.multi_modal_projector(seen)
+        side = self.config.data.tokens_a_side
+        if projected.shape[2] == side:
+            return projected
+        grid = projected.flatten(0, 1).permute(0, 3, 1, 2)
+        pooled = F.interpolate(grid, size=(side, side), mode="bilinear").permute(0, 2, 3, 1)
+        return pooled.unflatten(0, features.shape[:2])
 
     def read_layout(self, last: Tensor, ids: Tensor) -> Gaussian:
         """Every vision token's place (B, T, R, R, 2) from final states (B, N, d)."""

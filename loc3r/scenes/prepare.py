@@ -27,6 +27,7 @@ from loc3r.errors import DataError, SceneError
 from loc3r.files import hash_json, read_json, write_json
 from loc3r.geometry.bev import BevFrame
 from loc3r.priors.base import load_prior
+from loc3r.priors.pose_token import DIM
 from loc3r.recipe import DataRecipe, Recipe
 from loc3r.scenes import oracle
 from loc3r.scenes.bev_samples import SceneMap, bev_sample, read_raw_samples
@@ -103,7 +104,7 @@ def prepare(
 def describe_prior(name: str) -> dict[str, Any]:
     """Name, fingerprint, licence and dim of a pose prior, or of the true poses (``oracle``)."""
     if name == oracle.NAME:
-        return {"name": name, "fingerprint": oracle.FINGERPRINT, "licence": oracle.LICENCE, "dim": oracle.DIM}
+        return {"name": name, "fingerprint": oracle.FINGERPRINT, "licence": oracle.LICENCE, "dim": DIM}
     prior = load_prior(name)
     return {"name": prior.name, "fingerprint": prior.fingerprint, "licence": prior.licence, "dim": prior.dim}
 

@@ -17,7 +17,7 @@ from loc3r.geometry.patches import Cells, TokenGrid, dominant_labels, patch_targ
 from loc3r.priors.base import load_prior
 from loc3r.recipe import DataRecipe
 from loc3r.scenes import oracle
-from loc3r.scenes.format import SceneFolder, open_scene
+from loc3r.scenes.format import Scene, open_scene
 from loc3r.scenes.ply import read_vertices
 from loc3r.scenes.shards import encode_frame
 from loc3r.scenes.video import fit_image, sample_frames
@@ -25,6 +25,8 @@ from loc3r.synth.room import RoomObject
 
 MIN_CLASS_SHARE = 0.25
 """A token shows a class when at least this share of its pixels does."""
+MIN_FURNITURE_SHARE = 0.1
+"""Of furniture, doors and windows this much is enough: people speak of them, not of the wall behind."""
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
@@ -59,7 +61,7 @@ def scene_row(path: Path, data: DataRecipe, class_names: Sequence[str]) -> Row:
     return row
 
 
-def _choose_frames(scene: SceneFolder, data: DataRecipe) -> tuple[list[int], list[int]]:
+def _choose_frames(scene: Scene, data: DataRecipe) -> tuple[list[int], list[int]]:
     """Frames that the prior walks, and every such-th of them that the model is shown."""
     posed = scene.posed_frame_ids
     if not posed:
@@ -71,7 +73,7 @@ def _choose_frames(scene: SceneFolder, data: DataRecipe) -> tuple[list[int], lis
 
 
 def _patch_places(
-    scene: SceneFolder, frame_ids: list[int], bev: BevFrame, data: DataRecipe
+    scene: Scene, frame_ids: list[int], bev: BevFrame, data: DataRecipe
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Places (T, R, R, 2) and validity (T, R, R) of the tokens."""
     width, height = scene.depth_size_px
@@ -79,7 +81,7 @@ def _patch_places(
     cells = grid.cells((height, width), scene.color_size_px, scene.intrinsic_depth, scene.intrinsic_color)
     places = []
     for i in frame_ids:
-        points, valid = backproject(scene.depth_mm(i), scene.intrinsic_depth, scene.pose(i), data.max_depth_m)
+        points, valid = backproject(scene.depth_mm(i), scene.intrinsic_depth_of(i), scene.pose(i), data.max_depth_m)
         places.append(patch_targets(points[..., :2], valid, cells, grid.side, data.min_valid_depth_share))
     # The mean comes first: turning the tokens into the bird's-eye frame is cheaper than turning the pixels.
     xy_m = np.stack([bev.from_world(world) for world, _ in places])
@@ -87,25 +89,34 @@ def _patch_places(
 
 
 def _patch_classes(
-    scene: SceneFolder, frame_ids: list[int], data: DataRecipe, class_names: Sequence[str]
+    scene: Scene, frame_ids: list[int], data: DataRecipe, class_names: Sequence[str]
 ) -> NDArray[np.int16]:
     """Class of each token, (T, R, R) index into ``class_names``; -1 where none covers enough of it."""
     grid = _grid(data)
-    class_of = np.full(max((thing.object_id for thing in scene.objects), default=0) + 1, -1, np.int64)
-    for thing in scene.objects:
-        if thing.name in class_names:
-            class_of[thing.object_id] = class_names.index(thing.name)
+    structure = _class_of(scene, class_names, [thing for thing in scene.objects if thing.kind == "structure"])
+    things = _class_of(scene, class_names, [thing for thing in scene.objects if thing.kind != "structure"])
     classes = np.full((len(frame_ids), grid.side, grid.side), -1, np.int16)
     for at, i in enumerate(frame_ids):
         ids = scene.instances(i)
         if ids is None:
             break
-        labels = class_of[np.where(ids < len(class_of), ids, 0)]
-        classes[at] = dominant_labels(labels, _instance_cells(scene, grid, ids.shape), grid.side, MIN_CLASS_SHARE)
+        cells, known = _instance_cells(scene, grid, ids.shape), np.where(ids < len(things), ids, 0)
+        walls = dominant_labels(structure[known], cells, grid.side, MIN_CLASS_SHARE)
+        named = dominant_labels(things[known], cells, grid.side, MIN_FURNITURE_SHARE)
+        classes[at] = np.where(named >= 0, named, walls)
     return classes
 
 
-def _instance_cells(scene: SceneFolder, grid: TokenGrid, shape: tuple[int, ...]) -> Cells:
+def _class_of(scene: Scene, class_names: Sequence[str], things: Sequence[RoomObject]) -> NDArray[np.int64]:
+    """Object id to index into ``class_names``; -1 for ids that are not among ``things``."""
+    class_of = np.full(max((thing.object_id for thing in scene.objects), default=0) + 1, -1, np.int64)
+    for thing in things:
+        if thing.name in class_names:
+            class_of[thing.object_id] = class_names.index(thing.name)
+    return class_of
+
+
+def _instance_cells(scene: Scene, grid: TokenGrid, shape: tuple[int, ...]) -> Cells:
     height, width = shape
     if (width, height) == scene.color_size_px:
         return grid.cells((height, width))
@@ -120,7 +131,7 @@ def _camera_tokens(frames: NDArray[np.uint8], poses: Floats, bev: BevFrame, data
     return load_prior(data.prior).encode(frames)[::every]
 
 
-def _map_object(thing: RoomObject, scene: SceneFolder, bev: BevFrame) -> Row:
+def _map_object(thing: RoomObject, scene: Scene, bev: BevFrame) -> Row:
     return {
         "object_id": thing.object_id,
         "name": thing.name,
@@ -131,12 +142,12 @@ def _map_object(thing: RoomObject, scene: SceneFolder, bev: BevFrame) -> Row:
     }
 
 
-def _outline_m(scene: SceneFolder) -> Floats:
+def _outline_m(scene: Scene) -> Floats:
     """Corners (N, 2) of the room, raw frame: the floor's, else the mesh's aligned box; none where neither is known."""
     floor = _floor(scene)
     if floor is not None:
         return _raw_xy(scene, floor.footprint_m)
-    mesh = scene.path / f"{scene.scene_id}_vh_clean_2.ply"
+    mesh = scene.mesh_path(scene.path)
     if not mesh.is_file():
         return np.zeros((0, 2))
     aligned = read_vertices(mesh) @ scene.axis_alignment[:3, :3].T + scene.axis_alignment[:3, 3]
@@ -144,18 +155,18 @@ def _outline_m(scene: SceneFolder) -> Floats:
     return _raw_xy(scene, np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1]]))
 
 
-def _floor(scene: SceneFolder) -> RoomObject | None:
+def _floor(scene: Scene) -> RoomObject | None:
     return next((thing for thing in scene.objects if thing.name == "floor"), None)
 
 
-def _floor_z_m(scene: SceneFolder) -> float:
+def _floor_z_m(scene: Scene) -> float:
     """Height of the floor in the raw frame; the aligned frame's zero where no floor is known."""
     floor = _floor(scene)
     top_m = 0.0 if floor is None else floor.center_m[2] + floor.size_m[2] / 2
     return float((np.linalg.inv(scene.axis_alignment) @ [0.0, 0.0, top_m, 1.0])[2])
 
 
-def _raw_xy(scene: SceneFolder, aligned_xy_m: Floats) -> Floats:
+def _raw_xy(scene: Scene, aligned_xy_m: Floats) -> Floats:
     """Axis-aligned points (..., 2) on the floor plane in the raw scan frame."""
     raw_from_aligned = np.linalg.inv(scene.axis_alignment)
     return np.asarray(aligned_xy_m @ raw_from_aligned[:2, :2].T + raw_from_aligned[:2, 3])

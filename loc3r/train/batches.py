@@ -10,13 +10,17 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
+import torch
 
 from loc3r.errors import DataError
 from loc3r.recipe import Recipe, TrainRecipe
 from loc3r.train.sampler import StepSampler, Unit, micro_batches
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from loc3r.model.batch import Batch
+    from loc3r.model.modelling import Loc3R
     from loc3r.model.processor import Processor
     from loc3r.scenes.shards import PreparedData, PreparedSample, PreparedScene
 
@@ -42,13 +46,22 @@ class TrainingData:
         DataError: the data was prepared for other frames, or no question is left to train on.
     """
 
-    def __init__(self, prepared: PreparedData, recipe: Recipe, processor: Processor, rank: int, ranks: int) -> None:
+    def __init__(
+        self,
+        prepared: PreparedData,
+        recipe: Recipe,
+        processor: Processor,
+        rank: int,
+        ranks: int,
+        features: FeatureStore | None = None,
+    ) -> None:
         self._prepared = prepared
         self._processor = processor
         self._recipe = recipe.train
         self._rank, self._ranks = rank, ranks
         self._samples = select_samples(prepared, recipe.train)
         self._class_index = _renumber(prepared, processor)
+        self._features = features
         self.sampler = StepSampler(
             {scene_id: len(samples) for scene_id, samples in self._samples.items()},
             questions_per_scene=recipe.train.questions_per_scene,
@@ -79,13 +92,34 @@ class TrainingData:
         columns = [asked] if self._recipe.packed else [[[s] for s in column] for column in zip(*asked, strict=True)]
         for column in columns:
             packed = [self._processor.pack(scene, samples) for scene, samples in zip(scenes, column, strict=True)]
-            yield self._processor.collate(packed)
+            batch = self._processor.collate(packed)
+            if self._features:
+                seen = [
+                    self._features.of(unit.scene_id, pixels) for unit, pixels in zip(units, batch.pixels, strict=True)
+                ]
+                batch = replace(batch, features=torch.stack(seen))
+            yield batch
 
     def _scene(self, scene_id: str) -> PreparedScene:
         scene = self._prepared.scene(scene_id)
         if self._class_index is None:
             return scene
         return replace(scene, patch_class=self._class_index[scene.patch_class])
+
+
+class FeatureStore:
+    """What a frozen vision tower sees in each scene, in half precision, computed when a scene first comes."""
+
+    def __init__(self, model: Loc3R) -> None:
+        self._model = model
+        self._kept: dict[str, Tensor] = {}
+
+    def of(self, scene_id: str, pixels: Tensor) -> Tensor:
+        """Features (T, P, P, F) float16 of a scene's pixels (T, 3, S, S)."""
+        if scene_id not in self._kept:
+            with torch.no_grad():
+                self._kept[scene_id] = self._model.see(pixels[None].to(self._model.device))[0].half().cpu()
+        return self._kept[scene_id]
 
 
 class Prefetcher(Generic[Made]):

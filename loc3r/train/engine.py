@@ -88,15 +88,17 @@ class Group:
 class LossModule(nn.Module):
     """Model and losses as one module, so that ZeRO-3 gathers every weight that either reads."""
 
-    def __init__(self, model: Loc3R, ranks: int) -> None:
+    def __init__(self, model: Loc3R, ranks: int, *, mixed: bool = False) -> None:
         super().__init__()
         self.model = model
         self.ranks = ranks
+        self.mixed = mixed
         self.names: tuple[str, ...] = ()
 
     def forward(self, batch: Batch, counts: Mapping[str, float]) -> tuple[Tensor, Tensor]:
         """The scalar to back-propagate, and each term's sum, detached: (terms,) in the order of ``names``."""
-        outputs = self.model.forward(batch)  # not a call: ZeRO-3's hooks know tensors, not ``Outputs``
+        with torch.autocast(batch.ids.device.type, torch.bfloat16, enabled=self.mixed):
+            outputs = self.model.forward(batch)  # not a call: ZeRO-3's hooks know tensors, not ``Outputs``
         terms = joint_loss(outputs, batch, self.model.config)
         self.names = tuple(terms.sums)
         sums = torch.stack([terms.sums[name].detach().double() for name in self.names])
@@ -114,7 +116,7 @@ class Engine:
         self.group = group
         self.weights = loss_weights(recipe.loss)
         self.trainable = tuple(name for name, weight in model.named_parameters() if weight.requires_grad)
-        self._module = LossModule(model, group.ranks)
+        self._module = LossModule(model, group.ranks, mixed=recipe.train.precision == "mixed")
         optimiser = adamw(model, recipe, fused=group.device.type == "cuda")
         with _muon_hidden(recipe.train.zero_stage):
             self.deepspeed, *_ = deepspeed.initialize(

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loc3r.errors import TrainingError
-from loc3r.train.batches import Prefetcher, StepBatches, TrainingData, check_data
+from loc3r.train.batches import FeatureStore, Prefetcher, StepBatches, TrainingData, check_data
 from loc3r.train.checkpoints import Checkpoint, newest, prune, step_folder
 from loc3r.train.engine import Engine, Group
 from loc3r.train.export import export_model
@@ -57,7 +57,8 @@ class Trainer:
             self._found.check(identity, group.ranks)
         group.barrier()  # every rank has looked before any of them writes
         model, self.processor = build(recipe, prepared, job.init, job.out, group, resuming=bool(self._found))
-        self.data = TrainingData(prepared, recipe, self.processor, group.rank, group.ranks)
+        features = FeatureStore(model) if recipe.train.keep_features else None
+        self.data = TrainingData(prepared, recipe, self.processor, group.rank, group.ranks, features)
         self.engine = Engine(model, recipe, group)
         self.log = MetricsLog(job.out / METRICS_FILE)
         self.situations = 0

@@ -15,6 +15,7 @@ from loc3r.errors import DataError, UnknownSceneError
 from loc3r.geometry.bev import BevFrame
 from loc3r.geometry.headings import sqa3d_from_heading
 from loc3r.recipe import Recipe
+from loc3r.priors.pose_token import DIM
 from loc3r.scenes import oracle
 from loc3r.scenes import prepare as prepare_module
 from loc3r.scenes.command import prepare as prepare_verb
@@ -207,7 +208,7 @@ def test_oracle_tokens_tell_poses_apart_and_never_reach_serving(root, tmp_path):
     recipe = RECIPE.model_copy(update={"data": RECIPE.data.model_copy(update={"prior": "oracle"})})
     data = PreparedData(prepare(root, "train", recipe, tmp_path / "out", workers=1))
     tokens = data.scene(SCENES[0]).camera_tokens
-    assert tokens.shape == (3, oracle.DIM) and data.manifest["prior"]["name"] == "oracle"
+    assert tokens.shape == (3, DIM) and data.manifest["prior"]["name"] == "oracle"
     assert np.linalg.norm(tokens[0] - tokens[2]) > 1
     # The same walk in three raw frames has the same tokens: they are in the bird's-eye frame.
     np.testing.assert_allclose(tokens, data.scene(SCENES[1]).camera_tokens, atol=1e-4)

@@ -1,0 +1,33 @@
+"""Camera tokens that say a pose: smooth features of where the camera is and how sure that is.
+
+The laptop's prior and the upper bound of the ablation (``loc3r.scenes.oracle``) speak this one language, so that a
+model which learned to read the one can go on with the other.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+WAVELENGTHS_M = (32.0, 16.0, 8.0, 4.0, 2.0, 1.0, 0.5, 0.25)
+HARMONICS = (1, 2)
+DOUBTS = 2
+DIM = 2 * 3 * (len(WAVELENGTHS_M) + len(HARMONICS)) + DOUBTS
+"""62: sine and cosine of three places at eight wavelengths and of three angles at two harmonics, and two doubts."""
+
+
+def pose_tokens(
+    place_m: NDArray[np.floating], angles_rad: NDArray[np.floating], doubts: NDArray[np.floating] | None = None
+) -> NDArray[np.float32]:
+    """Tokens (T, DIM) of poses in the bird's-eye frame of the first camera.
+
+    Args:
+        place_m: (T, 3) x, y and height above the floor.
+        angles_rad: (T, 3) turn to the left since the first camera, pitch up, roll.
+        doubts: (T, 2) what the prior says of its own error, 0 for none; zeros if absent.
+    """
+    phases = [2 * np.pi / wavelength * place_m for wavelength in WAVELENGTHS_M]
+    phases += [harmonic * angles_rad for harmonic in HARMONICS]
+    waves = np.concatenate(phases, -1)
+    doubt = np.zeros((len(place_m), DOUBTS)) if doubts is None else doubts
+    return np.concatenate([np.sin(waves), np.cos(waves), doubt], -1).astype(np.float32)
