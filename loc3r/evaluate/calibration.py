@@ -26,6 +26,7 @@ LEVELS = np.linspace(0.01, 0.99, 99)
 BINS = 10
 """Groups of equally many situations, from the surest to the least sure."""
 
+
 def expected_share(sigmas: float) -> float:
     """Share of a two-dimensional Gaussian inside its ellipse of that many sigmas: 39 % and 86 % for one and two."""
     return 1 - math.exp(-(sigmas**2) / 2)

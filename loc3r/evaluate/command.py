@@ -21,6 +21,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--train-data", "training_folder", type=FOLDER, required=True, help="Prepared training split.")
 @click.option("--out", type=FOLDER, required=True, help="Where predictions, scores and reports go.")
 @click.option("--limit-scenes", type=click.IntRange(min=1), help="Only the first scenes.")
+@click.option("--gallery", type=click.Path(path_type=Path, dir_okay=False), help="Copy the sheet of maps to this PNG.")
 @click.option("--label", help="Headline of the scores; by default told from the data.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("--tracking-uri", help="MLflow server, or 'none'. Default: the embedded one, or LOC3R_TRACKING_URI.")
@@ -30,14 +31,15 @@ def evaluate(
     training_folder: Path,
     out: Path,
     limit_scenes: int | None,
+    gallery: Path | None,
     label: str | None,
     device: str,
     tracking_uri: str | None,
 ) -> None:
     """Score a model beside trivial baselines; write predictions, scores, a report and bird's-eye pictures.
 
-    The training split is what the baselines are fitted on. Killed, it goes on where it stopped; finished, it only
-    shows its table again.
+    The training split is what the baselines are fitted on. The maps show the middle situation of each sixth, from the
+    best localised to the worst. Killed, it goes on where it stopped; finished, it only shows its table again.
 
     \b
     Example:
@@ -46,8 +48,9 @@ def evaluate(
     """
     from rich.console import Console
 
-    from loc3r.evaluate.evaluation import evaluate_model
+    from loc3r.evaluate.evaluation import MAPS_FILE, evaluate_model
     from loc3r.evaluate.report import terminal_table
+    from loc3r.files import write_bytes
     from loc3r.scenes.shards import PreparedData
     from loc3r.services.embedded import located
     from loc3r.settings import load_settings
@@ -72,7 +75,9 @@ def evaluate(
     Console().print(terminal_table(done.scores, str(done.record["label"]), confidence))
     if done.was_done:
         click.echo(f"{out} held this very evaluation already: nothing was run")
-    click.echo(f"report {out / 'report.html'}   maps {out / 'birds_eye.png'}   scores {out / 'scores.json'}")
+    click.echo(f"report {out / 'report.html'}   maps {out / MAPS_FILE}   scores {out / 'scores.json'}")
+    if gallery:
+        write_bytes(gallery, (out / MAPS_FILE).read_bytes())
     if run:
         record_scores(run, done)
         click.echo(f"recorded in {run.url}")

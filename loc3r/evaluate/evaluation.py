@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from loc3r.errors import CheckpointError, DataError
 from loc3r.evaluate.baselines import TrivialGuesses, room_centre
+from loc3r.evaluate.gallery import draw_gallery
 from loc3r.evaluate.intervals import Bootstrap
-from loc3r.evaluate.pictures import MapPicture, save_sheet
 from loc3r.evaluate.plots import save_reliability
 from loc3r.evaluate.predictions import (
     JsonLines,
     Prediction,
-    poses,
     read_layout_errors,
     read_predictions,
     situations,
@@ -38,7 +35,7 @@ if TYPE_CHECKING:
 SCORES_FILE = "scores.json"
 TRIVIAL_FILE = "trivial.jsonl"
 """Predictions of the best trivial guesses: what the first champion has to beat."""
-MAPS = 6
+MAPS_FILE = "birds_eye.png"
 
 
 @dataclass(frozen=True)
@@ -97,8 +94,7 @@ def evaluate_model(
     record = {**head, **_measure(predictions, data, training, folder, bootstrap)}
     write_json(scores_path, record)
     finished = Evaluated(folder, read_json(scores_path), was_done=False)
-    save_reliability(folder, predictions)
-    draw_maps(folder / "birds_eye.png", data, predictions, seed=bootstrap.seed)
+    _draw(folder, model, data, predictions, device)
     write_reports(folder, finished.record, finished.scores)
     return finished
 
@@ -140,15 +136,11 @@ def label_of(data: PreparedData) -> str:
     return T0 if split == "test" else f"synthetic rooms, {split} split"
 
 
-def draw_maps(path: Path, data: PreparedData, predictions: Sequence[Prediction], seed: int) -> None:
-    """A sheet of maps: one situation of each of the first scenes, drawn by ``seed`` and not by score."""
-    rng = np.random.default_rng(seed)
-    by_scene: dict[str, list[Prediction]] = {}
-    for prediction in poses(predictions):
-        by_scene.setdefault(prediction.scene_id, []).append(prediction)
-    chosen = [some[rng.integers(len(some))] for some in list(by_scene.values())[:MAPS]]
-    if chosen:
-        save_sheet(path, [MapPicture.of(data.scene(p.scene_id), p) for p in chosen])
+def _draw(folder: Path, model: Path, data: PreparedData, predictions: list[Prediction], device: str) -> None:
+    from loc3r.model.inference import Localiser
+
+    save_reliability(folder, predictions)
+    draw_gallery(folder / MAPS_FILE, Localiser.load(model, device), data, predictions)
 
 
 def _measure(

@@ -23,12 +23,14 @@ def reliability(predictions: Sequence[Prediction]) -> dict[str, Any]:
 
 
 def save_reliability(folder: Path, predictions: Sequence[Prediction]) -> None:
-    """Write ``reliability.json`` and ``reliability.png``; neither where no situation has a stated uncertainty."""
-    found = reliability(predictions)
+    """Write ``reliability.json`` and ``reliability.png``; remove them where no situation has a stated uncertainty."""
+    found, files = reliability(predictions), (folder / "reliability.json", folder / "reliability.png")
     if not found["decline"]:
+        for file in files:
+            file.unlink(missing_ok=True)
         return
-    write_json(folder / "reliability.json", found)
-    save_plots(folder / "reliability.png", found)
+    write_json(files[0], found)
+    save_plots(files[1], found)
 
 
 def save_plots(path: Path, found: Mapping[str, Any]) -> None:

@@ -92,6 +92,7 @@ def test_a_boastful_heading_is_found_out() -> None:
     assert heading_error(sure, FEW).value == pytest.approx(0.99 - cosines.mean(), abs=0.02)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-3, 3), st.floats(-3, 3)), min_size=1, max_size=20))
 def test_the_ellipse_that_reaches_the_truth_is_that_of_its_sigmas(offsets: list[tuple[float, float]]) -> None:
     made = [guess(str(i), situation=str(i), position_m=(1 + x, 2 + y)) for i, (x, y) in enumerate(offsets)]
@@ -100,6 +101,7 @@ def test_the_ellipse_that_reaches_the_truth_is_that_of_its_sigmas(offsets: list[
         assert needed == pytest.approx(expected_share(math.sqrt(squared)))
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(-5, 5), max_size=60), st.integers(1, 12))
 def test_bins_are_equally_large_and_ordered(values: list[float], bins: int) -> None:
     found = equal_bins(np.array(values, np.float64), bins)
