@@ -22,6 +22,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "evaluate": ("loc3r.evaluate.command:evaluate", "Score a model beside its baselines; write a report."),
     "calibrate": ("loc3r.evaluate.calibrate_command:calibrate", "Fit how sure a model says it is on held-out rooms."),
     "ablate": ("loc3r.ablate.command:ablate", "Take the model apart: what is each part worth?"),
+    "score": ("loc3r.score.command:score", "Score predictions as each community's own script does."),
     "gate": ("loc3r.tracking.command:gate", "Register a model; make it champion only if it is better."),
     "rollback": ("loc3r.tracking.command:rollback", "Give the champion alias back to the version before."),
     "up": ("loc3r.services.command:up", "Start the embedded MLflow and S3 servers."),

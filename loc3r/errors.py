@@ -77,6 +77,12 @@ class LeakageError(DataError):
     code = "leakage"
 
 
+class ScoreError(Loc3RError):
+    """A predictions file breaks its line format, or a benchmark or profile isn't known."""
+
+    code = "score"
+
+
 class CheckpointError(Loc3RError):
     """A checkpoint is missing, damaged or does not fit the recipe."""
 
@@ -111,6 +117,12 @@ class DeadlineError(ServiceError):
     """The answer did not come within the deadline."""
 
     code = "deadline"
+
+
+class JudgeError(ServiceError):
+    """The judge of open answers is not configured, can't be reached or refuses."""
+
+    code = "judge"
 
 
 class RegistryError(Loc3RError):

@@ -34,6 +34,12 @@ class Settings(BaseSettings):
     """gRPC address of Triton."""
     kfp_endpoint: str = "http://127.0.0.1:8888"
     """Kubeflow Pipelines API."""
+    judge_url: str = ""
+    """OpenAI-compatible endpoint of the judge of open answers, such as http://127.0.0.1:8080/v1; none by default."""
+    judge_model: str = ""
+    """Model that the judge's endpoint is asked for."""
+    judge_api_key: SecretStr = SecretStr("")
+    """Key of the judge's endpoint; a local server needs none."""
     cache_dir: Path = Path(".cache")
     """Downloads that are worth keeping: Triton's binary, the camera-token cache."""
     state_dir: Path = Path(".loc3r")

@@ -124,6 +124,14 @@ def paired_difference(pairs: Sequence[tuple[Observations, Observations]], bootst
     return mean_of_means(parts, bootstrap)
 
 
+def resampled_totals(sums: Floats, scenes: Sequence[str], bootstrap: Bootstrap) -> Floats:
+    """Column totals of ``sums`` (N, K) in each resample of scenes, (samples, K): for statistics that are no means."""
+    names, scene_of = np.unique(np.asarray(scenes, dtype=np.str_), return_inverse=True)
+    by_scene = np.zeros((len(names), sums.shape[1]))
+    np.add.at(by_scene, scene_of, sums)
+    return np.asarray(bootstrap.draw(len(names)) @ by_scene)
+
+
 def _means(observed: Observations, names: NDArray[np.str_], draws: Counts) -> Floats:
     """Mean in each resample, (samples,), from sums a scene."""
     scene_of = np.searchsorted(names, observed.scenes)

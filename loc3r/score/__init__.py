@@ -1,0 +1,1 @@
+"""Scores the way each community scores: benchmarks with named profiles, checked against the original scripts."""
