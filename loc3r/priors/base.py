@@ -1,13 +1,17 @@
-"""The protocol of a pose prior, and the one place that finds a prior by name."""
+"""The protocol of a pose prior, what is known of each before it is loaded, and the one place that loads them."""
 
 from __future__ import annotations
 
+import importlib
+from dataclasses import dataclass
+from operator import attrgetter
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loc3r.errors import RecipeError
+from loc3r.priors.pose_token import LANGUAGE as POSE_TOKENS
 
 
 class PosePrior(Protocol):
@@ -25,19 +29,71 @@ class PosePrior(Protocol):
         ...
 
 
-def load_prior(name: str) -> PosePrior:
-    """The prior of that name: ``rooms-vo`` (ours) or ``none`` (zeros; the ablation).
+@dataclass(frozen=True)
+class PriorCard:
+    """What is known of a prior before anything of it is imported or read."""
+
+    factory: str
+    """``module:callable`` that gives the prior; one with ``size_px`` is called with its name and that size."""
+    licence: str
+    """Of the weights, which binds what is trained on their tokens: SPDX identifier, or the licence's own name."""
+    commercial: bool
+    """Whether that licence allows commercial use."""
+    size_px: int | None = None
+    """Side of the square frame that it sees unless the recipe says otherwise; None where there is no choice."""
+    language: str | None = None
+    """Names what a token's numbers mean where other priors' mean the same: training may go from one to the other."""
+    slow: bool = False
+    """Worth a cache of its tokens (``loc3r.priors.cache``)."""
+
+
+PRIORS: dict[str, PriorCard] = {
+    "rooms-vo": PriorCard("loc3r.priors.rooms_vo:RoomsVO.shipped", "Apache-2.0", commercial=True, language=POSE_TOKENS),
+    "none": PriorCard("loc3r.priors.base:NoPrior", "Apache-2.0", commercial=True),
+    "cut3r": PriorCard(
+        "loc3r.priors.cut3r.prior:load", "CC-BY-NC-SA-4.0", commercial=False, size_px=432, slow=True
+    ),
+    "depth-anything-3-small": PriorCard(
+        "loc3r.priors.depth_anything:load", "Apache-2.0", commercial=True, size_px=504, slow=True
+    ),
+    "depth-anything-3-base": PriorCard(
+        "loc3r.priors.depth_anything:load", "Apache-2.0", commercial=True, size_px=504, slow=True
+    ),
+    "vggt": PriorCard("loc3r.priors.vggt:load", "CC-BY-NC-4.0", commercial=False, size_px=518, slow=True),
+    "vggt-commercial": PriorCard("loc3r.priors.vggt:load", "VGGT License", commercial=True, size_px=518, slow=True),
+}  # fmt: skip
+
+
+def prior_card(name: str) -> PriorCard:
+    """What is known of the prior of that name.
 
     Raises:
         RecipeError: no prior of that name.
     """
-    if name == "rooms-vo":
-        from loc3r.priors.rooms_vo import RoomsVO
+    if name not in PRIORS:
+        raise RecipeError("unknown pose prior", received=name, expected=", ".join(PRIORS))
+    return PRIORS[name]
 
-        return RoomsVO.shipped()
-    if name == "none":
-        return NoPrior()
-    raise RecipeError("unknown pose prior", received=name, expected="rooms-vo or none")
+
+def load_prior(name: str, size_px: int | None = None) -> PosePrior:
+    """The prior of that name, seeing frames of its own size or of ``size_px``.
+
+    Raises:
+        RecipeError: no prior of that name, or none whose size can be chosen.
+        CheckpointError: its weights or its package are not here; says how to get them.
+    """
+    card = prior_card(name)
+    module, _, attribute = card.factory.partition(":")
+    factory = attrgetter(attribute)(importlib.import_module(module))
+    if card.size_px is not None:
+        prior: PosePrior = factory(name, size_px or card.size_px)
+        return prior
+    if size_px is not None:
+        raise RecipeError(
+            f"the size of {name}'s frames is not a choice", received=f"data.prior_size_px={size_px}", expected="none"
+        )
+    prior = factory()
+    return prior
 
 
 class NoPrior:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 WAVELENGTHS_M = (32.0, 16.0, 8.0, 4.0, 2.0, 1.0, 0.5, 0.25)
 HARMONICS = (1, 2)
 DOUBTS = 2
+LANGUAGE = "pose-tokens-1"
 DIM = 2 * 3 * (len(WAVELENGTHS_M) + len(HARMONICS)) + DOUBTS
 """62: sine and cosine of three places at eight wavelengths and of three angles at two harmonics, and two doubts."""
 

@@ -26,8 +26,8 @@ from loc3r.datasets.mixture import Mixture
 from loc3r.errors import DataError, SceneError
 from loc3r.files import hash_json, read_json, write_json
 from loc3r.geometry.bev import BevFrame
-from loc3r.priors.base import load_prior
-from loc3r.priors.pose_token import DIM
+from loc3r.priors.base import load_prior, prior_card
+from loc3r.priors.pose_token import DIM, LANGUAGE
 from loc3r.recipe import DataRecipe, Recipe
 from loc3r.scenes import oracle
 from loc3r.scenes.bev_samples import SceneMap, bev_sample, read_raw_samples
@@ -102,11 +102,13 @@ def prepare(
 
 
 def describe_prior(name: str) -> dict[str, Any]:
-    """Name, fingerprint, licence and dim of a pose prior, or of the true poses (``oracle``)."""
+    """Name, fingerprint, language, licence and dim of a pose prior, or of the true poses (``oracle``)."""
     if name == oracle.NAME:
-        return {"name": name, "fingerprint": oracle.FINGERPRINT, "licence": oracle.LICENCE, "dim": DIM}
-    prior = load_prior(name)
-    return {"name": prior.name, "fingerprint": prior.fingerprint, "licence": prior.licence, "dim": prior.dim}
+        known = {"fingerprint": oracle.FINGERPRINT, "language": LANGUAGE, "licence": oracle.LICENCE, "dim": DIM}
+        return {"name": name, **known}
+    prior, language = load_prior(name), prior_card(name).language
+    known = {"fingerprint": prior.fingerprint, "licence": prior.licence, "dim": prior.dim}
+    return {"name": prior.name, "language": language or prior.fingerprint, **known}
 
 
 def _class_names(root: Path, folders: Sequence[Path]) -> tuple[str, ...]:
