@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 
 
-class Listed(click.ParamType):
-    """Values separated by commas."""
+Values = tuple[Any, ...]
 
-    def __init__(self, item: type[int] | type[str]) -> None:
-        self._item = item
-        self.name = "a,b,…"
 
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[object, ...]:
-        if isinstance(value, tuple):
-            return value
+def _listed(item: type[int] | type[str]) -> Callable[[click.Context, click.Parameter, str], Values]:
+    """A callback that reads values separated by commas."""
+
+    def read(ctx: click.Context, param: click.Parameter, text: str) -> Values:
         try:
-            return tuple(dict.fromkeys(self._item(part.strip()) for part in str(value).split(",") if part.strip()))
-        except ValueError:
-            self.fail(f"{value!r} is not a list of {self._item.__name__}", param, ctx)
+            return tuple(dict.fromkeys(item(part.strip()) for part in text.split(",") if part.strip()))
+        except ValueError as error:
+            raise click.BadParameter(f"{text!r} is not a list of {item.__name__}", ctx, param) from error
+
+    return read
 
 
 @click.command()
@@ -32,8 +33,15 @@ class Listed(click.ParamType):
 @click.option("--test", type=FOLDER, required=True, help="Prepared test split (T0).")
 @click.option("--out", type=FOLDER, required=True, help="Folder of the ablation: VARIANT/seed_N/, ablation.json, .md.")
 @click.option("--rooms", type=FOLDER, nargs=2, metavar="TRAIN TEST", help="Rooms of the splits, for true-poses.")
-@click.option("--seeds", type=Listed(int), default="0,1", show_default=True, help="Of weights and data order.")
-@click.option("--variants", type=Listed(str), default="", help="Only these; all seven by default.")
+@click.option(
+    "--seeds",
+    callback=_listed(int),
+    metavar="A,B,…",
+    default="0,1",
+    show_default=True,
+    help="Of weights and order.",
+)
+@click.option("--variants", callback=_listed(str), default="", help="Only these, by commas; all by default.")
 @click.option("--steps", type=click.IntRange(1), help="Budget of every child; by default the recipe's.")
 @click.option("--set", "overrides", multiple=True, metavar="SECTION.FIELD=VALUE", help="Change the recipe for all.")
 @click.option("--ranks", type=click.IntRange(1), help="Processes of a training. Default: the GPUs, else 2 at most.")

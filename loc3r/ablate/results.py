@@ -116,11 +116,11 @@ def _difference(first: Seeds, second: Seeds, metrics: Sequence[str], bootstrap: 
     common = sorted(set(first) & set(second))
     if not common:
         return None
-    sides = [[_observe({seed: runs[seed] for seed in common}, name) for name in metrics] for runs in (first, second)]
-    seeds = {
-        seed: float(np.mean([a[seed].mean - b[seed].mean for a, b in zip(*sides, strict=True)])) for seed in common
-    }
-    return Pooled(paired_difference(means, bootstrap), seeds)
+    pairs = [
+        tuple(_observe({seed: runs[seed] for seed in common}, name) for runs in (first, second)) for name in metrics
+    ]
+    seeds = {seed: float(np.mean([a[seed].mean - b[seed].mean for a, b in pairs])) for seed in common}
+    return Pooled(paired_difference([(_mean(a), _mean(b)) for a, b in pairs], bootstrap), seeds)
 
 
 def _pool(metrics: Sequence[Mapping[int, Observations]], bootstrap: Bootstrap) -> Pooled:

@@ -115,6 +115,31 @@ def pack(recipe: Recipe, processor: Processor) -> Callable[[int, list[PreparedSa
 
 
 @pytest.fixture(scope="session")
+def scene(recipe: Recipe) -> Callable[[int], PreparedScene]:
+    """Makes the scene of a seed."""
+    return lambda seed: make_scene(recipe, seed)
+
+
+@pytest.fixture(scope="session")
+def switched(processor: Processor) -> Callable[..., Processor]:
+    """The processor of a model with some fields of the recipe's model section changed, and some losses."""
+
+    def make(loss: dict[str, float] | None = None, **model: object) -> Processor:
+        config = processor.config
+        return Processor(
+            config.model_copy(
+                update={
+                    "model": config.model.model_copy(update=model),
+                    "loss": config.loss.model_copy(update=loss or {}),
+                }
+            ),
+            processor.tokenizer,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def sample() -> Callable[..., PreparedSample]:
     """Makes a sample from a seed, a scene's seed and whether it has a situation."""
     return make_sample

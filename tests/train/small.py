@@ -36,7 +36,7 @@ RECIPE = {
 
 def small_recipe(**sections: dict[str, object]) -> Recipe:
     """``RECIPE`` with some fields changed."""
-    return parse_recipe({**RECIPE, **{name: {**RECIPE[name], **fields} for name, fields in sections.items()}})
+    return parse_recipe({**RECIPE, **{name: {**RECIPE.get(name, {}), **fields} for name, fields in sections.items()}})
 
 
 def write_recipe(path: Path, **sections: dict[str, object]) -> Path:
@@ -44,10 +44,18 @@ def write_recipe(path: Path, **sections: dict[str, object]) -> Path:
     return path
 
 
-def write_data(folder: Path, recipe: Recipe, scenes: int = 6, seed: int = 0, broken_scene: str = "") -> Path:
+def write_data(
+    folder: Path,
+    recipe: Recipe,
+    scenes: int = 6,
+    seed: int = 0,
+    broken_scene: str = "",
+    split: str = "train",
+    first: int = 0,
+) -> Path:
     """Prepared data of ``scenes`` scenes with 4 to 7 questions each; ``broken_scene`` has a NaN camera token."""
     rng = np.random.default_rng(seed)
-    names = [f"room_{i:06d}_00" for i in range(scenes)]
+    names = [f"room_{first + i:06d}_00" for i in range(scenes)]
     rows = [_row(name, recipe, rng) for name in names]
     for row in rows:
         if row["scene_id"] == broken_scene:
@@ -57,6 +65,7 @@ def write_data(folder: Path, recipe: Recipe, scenes: int = 6, seed: int = 0, bro
     write_samples(folder / "samples.parquet", samples)
     manifest = {
         "class_names": CLASSES,
+        "split": split,
         "recipe": recipe.data.model_dump(mode="json"),
         "data_hash": hash_folder(folder),
         "prior": {"name": "none", "fingerprint": "none-4", "licence": "Apache-2.0", "dim": 4},
