@@ -113,6 +113,8 @@ class Loc3R(nn.Module):
 
     def see(self, pixels: Tensor) -> Tensor:
         """The vision tower's features (B, T, P, P, F) of pixels (B, T, 3, S, S): P patches a side, before its norm."""
+        if not self.config.model.video:
+            return pixels.new_zeros(len(pixels), 0)
         tower, frames = self.vlm.model.vision_tower, pixels.flatten(0, 1).to(self.vlm.model.image_newline.dtype)
         if self.config.model.vision.kind == "lite0":
             features: Tensor = tower(frames)
