@@ -98,12 +98,14 @@ class Mixture(BaseModel):
         for name in self.parts:
             if not available[name]:
                 raise _too_few(name, 0, 1)
-        fixed = {name: part.count or available[name] for name, part in self.parts.items() if part.weight is None}
-        weights = {name: part.weight for name, part in self.parts.items() if part.weight is not None}
+        fixed: dict[str, int] = {
+            name: part.count or available[name] for name, part in self.parts.items() if part.weight is None
+        }
+        weights: dict[str, float] = {name: part.weight for name, part in self.parts.items() if part.weight is not None}
         found = fixed | _shared(weights, available, None if self.total is None else self.total - sum(fixed.values()))
-        for name, count in found.items():
-            if count > available[name]:
-                raise _too_few(name, available[name], count)
+        for wanted, count in found.items():
+            if count > available[wanted]:
+                raise _too_few(wanted, available[wanted], count)
         return {name: found[name] for name in self.parts}
 
 

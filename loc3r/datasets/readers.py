@@ -89,8 +89,13 @@ def read_sqa3d(folder: Path, split: str, box_center_of: BoxCenter) -> list[Sampl
     Raises:
         AnnotationError: a file breaks its format, or a question has no annotation or another scene's.
     """
-    questions_path = folder / _sqa3d("questions", split)
-    annotations_path = folder / _sqa3d("sqa_annotations", split)
+    return read_sqa3d_files(
+        folder / _sqa3d("questions", split), folder / _sqa3d("sqa_annotations", split), box_center_of
+    )
+
+
+def read_sqa3d_files(questions_path: Path, annotations_path: Path, box_center_of: BoxCenter) -> list[Sample]:
+    """As ``read_sqa3d``, of files whatever their names."""
     annotations = {a.question_id: a for a in read_records(annotations_path, "annotations", AnnotationRecord)}
     samples = []
     for question in read_records(questions_path, "questions", QuestionRecord):
@@ -121,9 +126,14 @@ def read_sqa3d_localization(folder: Path, split: str, box_center_of: BoxCenter) 
         AnnotationError: a file breaks its format, or a situation has no pose or another scene's.
     """
     poses_path = folder / f"v1_localization_annotations_{split}_scannetv2.json"
+    return read_sqa3d_localization_files(folder / _situations(split), poses_path, box_center_of)
+
+
+def read_sqa3d_localization_files(texts_path: Path, poses_path: Path, box_center_of: BoxCenter) -> list[Sample]:
+    """As ``read_sqa3d_localization``, of files whatever their names."""
     poses = {p.situation_id: p for p in read_records(poses_path, "annotations", LocalizationRecord)}
     samples = []
-    for text in read_records(folder / _situations(split), "situations", SituationRecord):
+    for text in read_records(texts_path, "situations", SituationRecord):
         pose = _partner(poses.get(text.situation_id), text, poses_path, text.situation_id)
         samples.append(
             Sample(

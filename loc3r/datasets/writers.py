@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -34,16 +34,18 @@ from loc3r.files import write_text
 from loc3r.geometry.headings import sqa3d_from_heading
 from loc3r.synth.room import Floats, Room, RoomObject
 
-SOURCE = "synthetic"
-_HEADER = {
-    "info": {"description": "Synthetic rooms in the format of SQA3D v1.0.", "version": "1.0", "contributor": "Loc3R"},
-    "license": {"url": "http://creativecommons.org/licenses/by/4.0/", "name": "CC BY 4.0"},
-    "data_type": SOURCE,
-    "data_subtype": "v1",
+Row = tuple[dict[str, Any], Sample]
+"""A sample and the part of the room that it is asked in."""
+Source = Literal["synthetic", "cousins"]
+_DESCRIPTIONS: dict[Source, str] = {
+    "synthetic": "Synthetic rooms in the format of SQA3D v1.0.",
+    "cousins": "Synthetic furniture in real layouts, with SQA3D v1.0's texts and poses; not ScanNet, not SQA3D.",
 }
 
 
-def room_part(room: Room, samples: Sequence[Sample], box_center_m: Sequence[float]) -> dict[str, Any]:
+def room_part(
+    room: Room, samples: Sequence[Sample], box_center_m: Sequence[float], source: Source = "synthetic"
+) -> dict[str, Any]:
     """All that the annotation files say of one room, as JSON.
 
     ``box_center_m`` is the centre (x, y, z) of the box around the room's raw mesh.
@@ -52,7 +54,8 @@ def room_part(room: Room, samples: Sequence[Sample], box_center_m: Sequence[floa
     return {
         "scene_id": room.scene_id,
         "box_center_m": center,
-        "scene": dumped(_scene_record(room, center)),
+        "source": source,
+        "scene": dumped(_scene_record(room, center, source)),
         "names": {str(thing.object_id): thing.name for thing in room.objects},
         "samples": [sample.model_dump(mode="json") for sample in samples],
     }
@@ -61,35 +64,39 @@ def room_part(room: Room, samples: Sequence[Sample], box_center_m: Sequence[floa
 def write_annotations(root: Path, split: str, parts: Sequence[dict[str, Any]]) -> None:
     """Write ``root/annotations`` (SQA3D, ScanQA, VSI-Bench, grounding) from parts in the order given.
 
-    Each file is whole or absent; the same parts give the same bytes.
+    Each file is whole or absent; the same parts give the same bytes. Where no sample is of the localisation task,
+    its files hold the situations of the questions.
     """
     folder = root / "annotations"
-    by_set: dict[str, list[tuple[dict[str, Any], Sample]]] = {"sqa3d": [], "scanqa": [], "vsibench": []}
+    by_set: dict[str, list[Row]] = {"sqa3d": [], "sqa3d-localization": [], "scanqa": [], "vsibench": []}
     for part in parts:
         for row in part["samples"]:
             sample = Sample.model_validate(row)
             by_set[sample.dataset].append((part, sample))
-    _write_sqa3d(folder / "sqa3d", split, by_set["sqa3d"])
-    _write_json(folder / "scanqa" / f"ScanQA_v1.0_{split}.json", [_scanqa(*row) for row in by_set["scanqa"]])
-    _write_lines(folder / "vsibench" / "test.jsonl", (_vsi(sample) for _, sample in by_set["vsibench"]))
+    _write_questions(folder / "sqa3d", split, by_set["sqa3d"])
+    _write_situations(folder / "sqa3d", split, by_set["sqa3d-localization"] or by_set["sqa3d"])
+    if by_set["scanqa"]:
+        _write_json(folder / "scanqa" / f"ScanQA_v1.0_{split}.json", [_scanqa(*row) for row in by_set["scanqa"]])
+    if by_set["vsibench"]:
+        _write_lines(folder / "vsibench" / "test.jsonl", (_vsi(part, sample) for part, sample in by_set["vsibench"]))
     scenes = {part["scene_id"]: part["scene"] for part in parts}
     _write_json(folder / "vsibench" / f"scannet_meta_info_{split}.json", scenes)
     _write_lines(folder / "grounding.jsonl", (_grounding(s) for rows in by_set.values() for _, s in rows))
 
 
-def _write_sqa3d(folder: Path, split: str, rows: list[tuple[dict[str, Any], Sample]]) -> None:
-    """The four SQA3D files."""
+def _write_questions(folder: Path, split: str, rows: list[Row]) -> None:
+    """SQA3D's questions and answers, where there are any."""
     wordings = _wordings(sample for _, sample in rows)
-    questions, annotations, situations, localizations = [], [], [], []
+    questions, annotations = [], []
     for part, sample in rows:
         position, rotation = _pose(sample, part["box_center_m"])
         number, text = int(sample.sample_id), sample.situation or ""
-        same_pose = wordings[_pose_key(sample)]
+        others = sample.alternative_situations or [other for other in wordings[_pose_key(sample)] if other != text]
         questions.append(
             QuestionRecord(
                 scene_id=sample.scene_id,
                 situation=text,
-                alternative_situation=[other for other in same_pose if other != text],
+                alternative_situation=list(others),
                 question=sample.question,
                 question_id=number,
             )
@@ -108,23 +115,45 @@ def _write_sqa3d(folder: Path, split: str, rows: list[tuple[dict[str, Any], Samp
                 position=position,
             )
         )
-        situations.append(
-            SituationRecord(
-                scene_id=sample.scene_id, situation=text, situation_id=number, augmented=text != same_pose[0]
-            )
-        )
+    if rows:
+        header, task = _header(rows), {"task_type": "Situated question answering"}
+        _write_sqa3d(folder, "balanced_questions", split, header | task, "questions", questions)
+        _write_sqa3d(folder, "balanced_sqa_annotations", split, header, "annotations", annotations)
+
+
+def _write_situations(folder: Path, split: str, rows: list[Row]) -> None:
+    """SQA3D's localisation task, where there is any."""
+    wordings = _wordings(sample for _, sample in rows)
+    situations, localizations = [], []
+    for part, sample in rows:
+        position, rotation = _pose(sample, part["box_center_m"])
+        scene_id, number, text = sample.scene_id, int(sample.sample_id), sample.situation or ""
+        augmented = text != wordings[_pose_key(sample)][0]
+        situations.append(SituationRecord(scene_id=scene_id, situation=text, situation_id=number, augmented=augmented))
         localizations.append(
-            LocalizationRecord(scene_id=sample.scene_id, situation_id=number, position=position, rotation=rotation)
+            LocalizationRecord(scene_id=scene_id, situation_id=number, position=position, rotation=rotation)
         )
-    for name, task, key, records in (
-        ("balanced_questions", "Situated question answering", "questions", questions),
-        ("balanced_sqa_annotations", None, "annotations", annotations),
-        ("situations", "Semantic localization", "situations", situations),
-        ("localization_annotations", None, "annotations", localizations),
-    ):
-        task_type = {"task_type": task} if task else {}
-        content = {**_HEADER, **task_type, key: [dumped(record) for record in records]}
-        _write_json(folder / f"v1_{name}_{split}_scannetv2.json", content)
+    if rows:
+        header, task = _header(rows), {"task_type": "Semantic localization"}
+        _write_sqa3d(folder, "situations", split, header | task, "situations", situations)
+        _write_sqa3d(folder, "localization_annotations", split, header, "annotations", localizations)
+
+
+def _write_sqa3d(
+    folder: Path, name: str, split: str, header: dict[str, Any], key: str, records: Sequence[Record]
+) -> None:
+    content = {**header, key: [dumped(record) for record in records]}
+    _write_json(folder / f"v1_{name}_{split}_scannetv2.json", content)
+
+
+def _header(rows: list[Row]) -> dict[str, Any]:
+    source: Source = rows[0][0]["source"]
+    return {
+        "info": {"description": _DESCRIPTIONS[source], "version": "1.0", "contributor": "Loc3R"},
+        "license": {"url": "http://creativecommons.org/licenses/by/4.0/", "name": "CC BY 4.0"},
+        "data_type": source,
+        "data_subtype": "v1",
+    }
 
 
 def _wordings(samples: Iterable[Sample]) -> dict[Any, list[str]]:
@@ -160,10 +189,10 @@ def _scanqa(part: dict[str, Any], sample: Sample) -> dict[str, Any]:
     return dumped(record)
 
 
-def _vsi(sample: Sample) -> Record:
+def _vsi(part: dict[str, Any], sample: Sample) -> Record:
     return VSIRecord(
         id=int(sample.sample_id),
-        dataset=SOURCE,
+        dataset=part["source"],
         scene_name=sample.scene_id,
         question_type=sample.question_type,
         question=sample.question,
@@ -182,7 +211,7 @@ def _grounding(sample: Sample) -> Record:
     )
 
 
-def _scene_record(room: Room, box_center_m: list[float]) -> SceneRecord:
+def _scene_record(room: Room, box_center_m: list[float], source: Source) -> SceneRecord:
     boxes: dict[str, list[BoxRecord]] = {}
     for thing in room.objects:
         if thing.kind != "structure":
@@ -193,7 +222,7 @@ def _scene_record(room: Room, box_center_m: list[float]) -> SceneRecord:
         object_bbox=boxes,
         room_center=box_center_m,
         video_path=f"scans/{room.scene_id}/color",
-        dataset=SOURCE,
+        dataset=source,
     )
 
 

@@ -6,10 +6,14 @@ from pathlib import Path
 
 import click
 
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(path_type=Path, file_okay=False)
 
-@click.command()
+
+@click.group(invoke_without_command=True)
+@click.pass_context
 @click.option("--rooms", type=click.IntRange(min=1), default=64, show_default=True, help="How many rooms.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder of the data set.")
+@click.option("--out", type=FOLDER, help="Folder of the data set.  [required]")
 @click.option(
     "--split",
     type=click.Choice(["train", "val", "test"]),
@@ -22,7 +26,14 @@ import click
 @click.option("--situations", type=click.IntRange(min=0), default=24, show_default=True, help="Situations a room.")
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one a core]")
 def synth(
-    rooms: int, out: Path, split: str, seed: int | None, frames: int, situations: int, workers: int | None
+    context: click.Context,
+    rooms: int,
+    out: Path | None,
+    split: str,
+    seed: int | None,
+    frames: int,
+    situations: int,
+    workers: int | None,
 ) -> None:
     """Furnish rooms, walk through them with a camera, render the video, write situations and questions.
 
@@ -32,8 +43,66 @@ def synth(
 
     Example: loc3r synth --rooms 64 --out data/rooms/train --split train
     """
+    if context.invoked_subcommand:
+        return
+    if out is None:
+        raise click.MissingParameter(ctx=context, param=next(p for p in context.command.params if p.name == "out"))
     from loc3r.synth.generate import FIRST_SEEDS, generate
 
     first = FIRST_SEEDS[split] if seed is None else seed
     generate(out, rooms, first, split, workers, frames, situations)  # type: ignore[arg-type]
     click.echo(f"{rooms} {split} rooms in {out}; check them with: loc3r data validate {out}")
+
+
+@synth.command()
+@click.option("--boxes", type=FILE, required=True, help="Layouts: VSI-Bench's scannet_meta_info_val.json.")
+@click.option("--situations", type=FILE, required=True, help="Texts: SQA3D's v1_situations_….json.")
+@click.option("--annotations", type=FILE, required=True, help="Poses: SQA3D's v1_localization_annotations_….json.")
+@click.option("--questions", type=FILE, help="SQA3D's v1_balanced_questions_….json; needs --answers.")
+@click.option("--answers", type=FILE, help="SQA3D's v1_balanced_sqa_annotations_….json; needs --questions.")
+@click.option("--out", type=FOLDER, required=True, help="Folder of the data set.")
+@click.option(
+    "--split",
+    type=click.Choice(["train", "val", "test"]),
+    default="test",
+    show_default=True,
+    help="Name of the split; val and test prefer furniture models that training never shows.",
+)
+@click.option("--frames", type=click.IntRange(min=2), default=32, show_default=True, help="Frames of each video.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one a core]")
+def cousins(
+    boxes: Path,
+    situations: Path,
+    annotations: Path,
+    questions: Path | None,
+    answers: Path | None,
+    out: Path,
+    split: str,
+    frames: int,
+    workers: int | None,
+) -> None:
+    """Rebuild real layouts with matching furniture, with the texts and poses that people gave in them (tier T2).
+
+    Colours, materials and most small things are not the real ones: situations that name nothing rebuilt, and
+    questions of more than geometry, are dropped and counted. The results are neither ScanNet's nor SQA3D's.
+
+    \b
+    Example:
+      loc3r synth cousins --boxes scannet_meta_info_val.json --situations v1_situations_val_scannetv2.json \\
+        --annotations v1_localization_annotations_val_scannetv2.json --out data/cousins
+    """
+    from loc3r.synth.cousins.run import Sources, make_cousins
+
+    if (questions is None) != (answers is None):
+        raise click.UsageError("--questions and --answers go together")
+    sources = Sources(boxes, situations, annotations, questions, answers)
+    manifest = make_cousins(sources, out, split, frames, workers)  # type: ignore[arg-type]
+    for what, faults in manifest["dropped"]["texts"].items():
+        for reason, count in faults.items():
+            click.echo(f"dropped {count} of {what}: {reason}")
+    for scene_id, reason in manifest["dropped"]["scenes"].items():
+        click.echo(f"dropped {scene_id}: {reason}")
+    for name, count in manifest["dropped"]["boxes"].items():
+        click.echo(f"dropped {count} boxes: no furniture for {name!r}")
+    kept = ", ".join(f"{count} of {what}" for what, count in manifest["samples"].items())
+    click.echo(f"{manifest['rooms']} cousins in {out}: kept {kept}; check them with: loc3r data validate {out}")

@@ -94,8 +94,11 @@ def doorstep(door: RoomObject) -> Floats:
     return np.array(door.center_m[:2]) + door.front * (door.size_m[1] / 2 + DOORSTEP_M)
 
 
-def walkable(size_m: Sequence[float], things: Sequence[RoomObject]) -> tuple[Floor, Cells]:
-    """The floor and the cells (rows, columns) that can be walked to from the first door."""
+def walkable(
+    size_m: Sequence[float], things: Sequence[RoomObject], entry_m: Floats | None = None
+) -> tuple[Floor, Cells]:
+    """The floor and the cells (rows, columns) that can be walked to from ``entry_m`` (2,), or the first door."""
     floor = Floor(size_m)
-    door = next(thing for thing in things if thing.name == "door")
-    return floor, floor.connected(floor.free(things), doorstep(door))
+    if entry_m is None:
+        entry_m = doorstep(next(thing for thing in things if thing.name == "door"))
+    return floor, floor.connected(floor.free(things), entry_m)

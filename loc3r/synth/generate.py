@@ -8,21 +8,16 @@ what is missing or was made by other code or other parameters. Annotations and `
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
 
 from loc3r import __version__
 from loc3r.datasets.writers import room_part, write_annotations
@@ -36,6 +31,7 @@ from loc3r.synth.layout import furnish
 from loc3r.synth.render import Rendered, render
 from loc3r.synth.room import Floats, Room
 from loc3r.synth.walk import furniture_seen, walk
+from loc3r.synth.workers import make_all
 
 SplitName = Literal["train", "val", "test"]
 
@@ -82,10 +78,11 @@ class Filmed:
 
 @cache
 def code_hash() -> str:
-    """Twelve hex digits that name the generator: its sources and the furniture."""
+    """Twelve hex digits that name the generator: its sources and the furniture, but for what only cousins need."""
     folder = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in sorted([*folder.rglob("*.py"), *(folder / "pack").glob("*")]):
+    sources = [*folder.glob("*.py"), *(folder / "language").glob("*.py"), *(folder / "pack").glob("*")]
+    for path in sorted(path for path in sources if path.stem != "cousins"):
         digest.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
     return digest.hexdigest()[:12]
 
@@ -106,10 +103,11 @@ def generate(
     parameters = Parameters(split, frames, situations)
     seeds = range(seed, seed + rooms)
     _check(root, seeds, split)
-    for partial in (root / "scans").glob(".room_*"):
-        shutil.rmtree(partial)  # a stopped run's
+    for half_made in (root / "scans").glob(".room_*"):
+        shutil.rmtree(half_made)  # a stopped run's
     todo = [number for number in seeds if not _is_done(root, number, parameters.hash)]
-    _make_all(root, todo, parameters, workers or os.cpu_count() or 1, rooms)
+    make = partial(make_room, root, parameters=parameters, made_by=parameters.hash)
+    make_all(f"{split} rooms", make, todo, workers or os.cpu_count() or 1, rooms)
     parts = [read_json(_part_path(root, number)) for number in seeds]
     write_annotations(root, split, [part["annotations"] for part in parts])
     write_json(root / "manifest.json", _manifest(parts, seeds, parameters))
@@ -121,7 +119,7 @@ def make_room(root: Path, seed: int, parameters: Parameters, made_by: str) -> No
     pack = FurniturePack.load()
     filmed = film(seed, parameters, pack)
     video, room = filmed.video, filmed.room
-    folder = write_scene(root, room, video.frames, video.depth_mm, video.instances, _mesh_vertices(room))
+    folder = write_scene(root, room, video.frames, video.depth_mm, video.instances, mesh_vertices(room))
     samples = describe(room, filmed.visible_px, np.random.default_rng([seed, 3]), parameters.situations)
     part = {
         "made_by": made_by,
@@ -159,7 +157,7 @@ def _filmed(room: Room, pack: FurniturePack) -> Filmed:
     return Filmed(room, video, visible_px, furniture_seen(room, visible_px))
 
 
-def _mesh_vertices(room: Room) -> Floats:
+def mesh_vertices(room: Room) -> Floats:
     """Corners of the room and of all its furniture, (V, 3): a sparse mesh with the room's bounding box."""
     width, depth, height = room.size_m
     corners = np.array([(0, 0), (width, 0), (width, depth), (0, depth)])
@@ -168,62 +166,6 @@ def _mesh_vertices(room: Room) -> Floats:
         middle, half = thing.center_m[2], thing.size_m[2] / 2
         prisms.append((thing.footprint_m, middle - half, middle + half))
     return np.concatenate([np.column_stack([plan, np.full(4, z)]) for plan, *levels in prisms for z in levels])
-
-
-# --- the run
-
-
-def _make_all(root: Path, todo: Sequence[int], parameters: Parameters, workers: int, rooms: int) -> None:
-    """Make the rooms in processes of their own, with a bar that counts the rooms done before as well."""
-    with _bar() as progress:
-        task = progress.add_task(f"{parameters.split} rooms", total=rooms, completed=rooms - len(todo), made=0)
-        for number, _ in enumerate(_made(root, todo, parameters, min(workers, len(todo))), 1):
-            progress.update(task, advance=1, made=number)
-
-
-def _made(root: Path, todo: Sequence[int], parameters: Parameters, workers: int) -> Iterator[None]:
-    """Make the rooms and yield as each is done."""
-    if workers <= 1:
-        for seed in todo:
-            make_room(root, seed, parameters, parameters.hash)
-            yield
-        return
-    # Spawned workers inherit no threads or locks; each computes on one core.
-    with _one_thread_each(), ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        made_by = parameters.hash
-        futures: list[Future[None]] = [pool.submit(make_room, root, seed, parameters, made_by) for seed in todo]
-        try:
-            for future in as_completed(futures):
-                yield future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Processes started meanwhile run their linear algebra on one thread."""
-    name, before = "OMP_NUM_THREADS", os.environ.get("OMP_NUM_THREADS")
-    os.environ[name] = "1"
-    try:
-        yield
-    finally:
-        os.environ.pop(name)
-        if before is not None:
-            os.environ[name] = before
-
-
-class _RoomsPerSecond(ProgressColumn):
-    """Rooms made in this run, a second."""
-
-    def render(self, task: Task) -> Text:
-        """The column's text."""
-        return Text(f"{task.fields['made'] / max(task.elapsed or 0, 1e-9):.2f} rooms/s")
-
-
-def _bar() -> Progress:
-    text = TextColumn("{task.description}")
-    return Progress(text, BarColumn(), MofNCompleteColumn(), _RoomsPerSecond(), TimeRemainingColumn())
 
 
 # --- what is there already, and what is said of it

@@ -54,7 +54,7 @@ def furnish(seed: int, split: Split, pack: FurniturePack, variant: int = 0) -> R
         if len(plan.furniture) >= FEWEST_THINGS:
             return Room(
                 f"room_{seed:06d}_00", kind.name, seed, size_m, tuple(plan.things),
-                np.zeros((0, 4, 4)), _camera(rng), _raw_from_room(rng),
+                np.zeros((0, 4, 4)), make_camera(rng), _raw_from_room(rng),
             )  # fmt: skip
     raise DataError(
         "no room could be furnished from this seed",
@@ -76,7 +76,7 @@ def _size(kind: RoomKind, rng: np.random.Generator) -> tuple[float, float, float
     return round(float(sides[0]), 2), round(float(sides[1]), 2), round(float(rng.uniform(2.4, 2.8)), 2)
 
 
-def _camera(rng: np.random.Generator) -> Camera:
+def make_camera(rng: np.random.Generator) -> Camera:
     """Intrinsics with 60 to 70 degrees across the frame."""
     width, height = CAMERA_PX
     focal = width / 2 / math.tan(math.radians(float(rng.uniform(60, 70))) / 2)
@@ -96,7 +96,7 @@ def build_shell(
     size_m: tuple[float, float, float], pack: FurniturePack, split: Split, rng: np.random.Generator
 ) -> Shell:
     """Floor, ceiling, walls, doors and windows; and the air before the openings that stays clear."""
-    things = _structure(size_m)
+    things = make_structure(size_m)
     clear: list[RoomObject] = []
     small = min(size_m[:2]) < SMALL_M
     doors = 1 if small or rng.random() < 0.65 else 2
@@ -112,7 +112,7 @@ def build_shell(
     return things, clear
 
 
-def _structure(size_m: tuple[float, float, float]) -> list[RoomObject]:
+def make_structure(size_m: tuple[float, float, float]) -> list[RoomObject]:
     """Slabs outside the room: floor, ceiling, and the south, east, north and west wall."""
     width, depth, height = size_m
     slab = (depth, width, WALL_M)

@@ -47,13 +47,16 @@ class Walk:
     planned_share: float
 
 
-def walk(room: Room, frames: int, rng: np.random.Generator) -> Walk:
-    """Plan a walk of so many frames through a furnished room; the same generator state gives the same walk."""
-    floor, free = walkable(room.size_m, room.objects)
+def walk(room: Room, frames: int, rng: np.random.Generator, entry_m: Floats | None = None) -> Walk:
+    """Plan a walk of so many frames through a furnished room; the same generator state gives the same walk.
+
+    It begins at ``entry_m`` (2,), a free place, or at a door where none is given.
+    """
+    floor, free = walkable(room.size_m, room.objects, entry_m)
     sight = Sight(room)
     best: Walk | None = None
     for _ in range(ROUTES):
-        route = _route(room, floor, free, frames, rng)
+        route = _route(room, floor, free, frames, rng, entry_m)
         eyes = np.column_stack([route, _eye_heights(frames, rng)])
         headings, pitches, share = _look(room, sight, eyes)
         if best is None or share > best.planned_share:
@@ -67,10 +70,14 @@ def walk(room: Room, frames: int, rng: np.random.Generator) -> Walk:
 # --- where to go
 
 
-def _route(room: Room, floor: Floor, free: Cells, frames: int, rng: np.random.Generator) -> Floats:
-    """Places (T, 2) a step apart, from the door past places that are far from each other."""
-    doors = [thing for thing in room.objects if thing.name == "door"]
-    start = floor.cell_at(doorstep(doors[int(rng.integers(len(doors)))]))
+def _route(
+    room: Room, floor: Floor, free: Cells, frames: int, rng: np.random.Generator, entry_m: Floats | None
+) -> Floats:
+    """Places (T, 2) a step apart, from the door or the entry past places that are far from each other."""
+    if entry_m is None:
+        doors = [thing for thing in room.objects if thing.name == "door"]
+        entry_m = doorstep(doors[int(rng.integers(len(doors)))])
+    start = floor.cell_at(entry_m)
     cells = np.argwhere(free)
     graph, number = _graph(free)
     stops = [int(number[start])]
