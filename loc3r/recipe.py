@@ -15,9 +15,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from loc3r.errors import RecipeError
 from loc3r.files import hash_json
+from loc3r.priors.base import PRIORS, allows_commercial_use
 
 LATER = "later"
-"""Marks a field that came after models were made: at its default, a recipe's hash leaves it out, and theirs still hold."""
+"""Marks a field that came after models were made: at its default, a recipe's hash leaves it out and theirs hold."""
 
 
 class Section(BaseModel):
@@ -44,7 +45,10 @@ class DataRecipe(Section):
     max_depth_m: float = Field(10.0, gt=0)
     """Depth beyond this is unknown."""
     prior: str = "rooms-vo"
-    """Frozen pose prior: rooms-vo (ours), none, oracle (true poses; an upper bound, never served)."""
+    """Frozen pose prior: rooms-vo (ours), cut3r (the paper's), depth-anything-3-small or -base, vggt, vggt-commercial,
+    none, oracle (true poses; an upper bound, never served)."""
+    prior_size_px: Annotated[int | None, LATER] = Field(None, ge=14)
+    """Side of the square frame that a large prior sees, if not its own: 432 for CUT3R, as VLM-3R chose."""
     prior_oversampling: int = Field(1, ge=1)
     """The prior walks frames x this many frames; the model sees every such-th frame and its token."""
 
@@ -180,6 +184,8 @@ class Recipe(Section):
 
     name: str
     seed: int = 0
+    commercial: Annotated[bool, LATER] = False
+    """Refuse a pose prior whose licence forbids commercial use. Backbone and data sets have licences of their own."""
     data: DataRecipe = DataRecipe()
     model: ModelRecipe = ModelRecipe()
     loss: LossRecipe = LossRecipe()
@@ -207,6 +213,15 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _licences_allow(self) -> Recipe:
+        prior = self.data.prior
+        if self.commercial and not allows_commercial_use(prior):
+            licence = PRIORS[prior].licence if prior in PRIORS else "unknown"
+            free = ", ".join(name for name in PRIORS if allows_commercial_use(name))
+            raise ValueError(f"commercial: true, but the licence of the pose prior {prior} is {licence}; use {free}")
+        return self
+
+    @model_validator(mode="after")
     def _tower_fits(self) -> Recipe:
         vision = self.model.vision
         if vision.kind == "lite0" and not (vision.frozen and self.data.patch_px == 32):
@@ -218,20 +233,20 @@ class Recipe(Section):
     @property
     def hash(self) -> str:
         """Twelve hex digits that name this recipe."""
-        return hash_json(_hashed(self))
+        return hash_json(hashed(self))
 
     def to_yaml(self) -> str:
         """The whole recipe, defaults included, as YAML."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
 
-def _hashed(section: Section) -> dict[str, Any]:
+def hashed(section: Section) -> dict[str, Any]:
     """A section's plain values, without the ``LATER`` fields that are at their default."""
     values = section.model_dump(mode="json")
     for name, field in type(section).model_fields.items():
         part = getattr(section, name)
         if isinstance(part, Section):
-            values[name] = _hashed(part)
+            values[name] = hashed(part)
         elif LATER in field.metadata and part == field.default:
             del values[name]
     return values

@@ -47,7 +47,7 @@ class Engine:
                 received=checkpoint, expected="model.pose=heads", fix="train another recipe",
             )  # fmt: skip
         self._data = self._localiser.model.config.data
-        self._prior: PosePrior = load_prior(self._data.prior)
+        self._prior: PosePrior = load_prior(self._data.prior, self._data.prior_size_px)
         self.model = model_info(checkpoint, version, self._prior.fingerprint)
         self._shelf = SceneShelf(scene_memory_bytes)
         self._batcher = Batcher(self._localiser)

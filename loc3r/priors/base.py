@@ -75,6 +75,11 @@ def prior_card(name: str) -> PriorCard:
     return PRIORS[name]
 
 
+def allows_commercial_use(name: str) -> bool:
+    """Whether what is trained on this prior's tokens may be used commercially; true poses (oracle) bind nobody."""
+    return name == "oracle" or (name in PRIORS and PRIORS[name].commercial)
+
+
 def load_prior(name: str, size_px: int | None = None) -> PosePrior:
     """The prior of that name, seeing frames of its own size or of ``size_px``.
 

@@ -28,7 +28,7 @@ from loc3r.files import hash_json, read_json, write_json
 from loc3r.geometry.bev import BevFrame
 from loc3r.priors.base import load_prior, prior_card
 from loc3r.priors.pose_token import DIM, LANGUAGE
-from loc3r.recipe import DataRecipe, Recipe
+from loc3r.recipe import DataRecipe, Recipe, hashed
 from loc3r.scenes import oracle
 from loc3r.scenes.bev_samples import SceneMap, bev_sample, read_raw_samples
 from loc3r.scenes.format import read_objects, scene_folders
@@ -52,7 +52,7 @@ class Job:
     def key(self, folders: Sequence[Path]) -> str:
         """Names everything that a shard of these scenes is made from."""
         sources = {folder.name: _fingerprint(folder) for folder in folders}
-        return hash_json([FORMAT, self.data.model_dump(mode="json"), self.class_names, self.prior, sources])
+        return hash_json([FORMAT, hashed(self.data), self.class_names, self.prior, sources])
 
 
 def prepare(
@@ -76,7 +76,7 @@ def prepare(
         DataError: no scene could be prepared, a worker was killed, or the mixture asks for more than there is.
     """
     folders = scene_folders(root)
-    job = Job(recipe.data, _class_names(root, folders), describe_prior(recipe.data.prior))
+    job = Job(recipe.data, _class_names(root, folders), describe_prior(recipe.data.prior, recipe.data.prior_size_px))
     raw_samples = read_raw_samples(root, split, folders)  # a fault in them shows before the long work
     mixed: dict[str, Any] = {}
     if mixture is not None:
@@ -101,12 +101,12 @@ def prepare(
     return out
 
 
-def describe_prior(name: str) -> dict[str, Any]:
+def describe_prior(name: str, size_px: int | None = None) -> dict[str, Any]:
     """Name, fingerprint, language, licence and dim of a pose prior, or of the true poses (``oracle``)."""
     if name == oracle.NAME:
         known = {"fingerprint": oracle.FINGERPRINT, "language": LANGUAGE, "licence": oracle.LICENCE, "dim": DIM}
         return {"name": name, **known}
-    prior, language = load_prior(name), prior_card(name).language
+    prior, language = load_prior(name, size_px), prior_card(name).language
     known = {"fingerprint": prior.fingerprint, "licence": prior.licence, "dim": prior.dim}
     return {"name": prior.name, "language": language or prior.fingerprint, **known}
 
@@ -220,7 +220,7 @@ def _manifest(split: str, job: Job, shards: list[_Shard], samples: list[Prepared
     return {
         "format": FORMAT,
         "split": split,
-        "data_hash": hash_json([FORMAT, recipe, job.class_names, job.prior, content, asked]),
+        "data_hash": hash_json([FORMAT, hashed(job.data), job.class_names, job.prior, content, asked]),
         "recipe": recipe,
         "class_names": list(job.class_names),
         "prior": job.prior,

@@ -14,7 +14,7 @@ from loc3r.errors import PoseError
 from loc3r.geometry.bev import BevFrame
 from loc3r.geometry.camera import backproject
 from loc3r.geometry.patches import Cells, TokenGrid, dominant_labels, patch_targets
-from loc3r.priors.base import load_prior
+from loc3r.priors.cache import cached_prior
 from loc3r.recipe import DataRecipe
 from loc3r.scenes import oracle
 from loc3r.scenes.format import Scene, open_scene
@@ -128,7 +128,7 @@ def _camera_tokens(frames: NDArray[np.uint8], poses: Floats, bev: BevFrame, data
     every = data.prior_oversampling
     if data.prior == oracle.NAME:
         return oracle.oracle_tokens(poses[::every], bev)
-    return load_prior(data.prior).encode(frames)[::every]
+    return cached_prior(data.prior, data.prior_size_px).encode(frames)[::every]
 
 
 def _map_object(thing: RoomObject, scene: Scene, bev: BevFrame) -> Row:

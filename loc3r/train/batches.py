@@ -194,10 +194,10 @@ def select_samples(prepared: PreparedData, recipe: TrainRecipe) -> dict[str, tup
 
 
 def check_data(prepared: PreparedData, recipe: Recipe) -> None:
-    """Check that the data was prepared as the recipe's data section says.
+    """Check that the data was prepared as the recipe's data section says, and that its camera tokens fit the model.
 
     Raises:
-        DataError: it was not; names the fields.
+        DataError: it was not, or they don't; names the fields.
     """
     wanted = recipe.data.model_dump(mode="json")
     found = prepared.manifest["recipe"]
@@ -208,6 +208,14 @@ def check_data(prepared: PreparedData, recipe: Recipe) -> None:
             received=", ".join(f"data.{name}={found.get(name)}" for name in wrong),
             expected=", ".join(f"data.{name}={wanted[name]}" for name in wrong),
             fix="prepare the scenes with this recipe: loc3r prepare --recipe …",
+        )
+    prior = prepared.manifest["prior"]
+    if prior["dim"] != recipe.model.prior_dim:
+        raise DataError(
+            f"camera tokens of {prior['name']} do not fit the model",
+            received=f"tokens of width {prior['dim']}",
+            expected=f"model.prior_dim={recipe.model.prior_dim}",
+            fix=f"set model.prior_dim={prior['dim']}, or prepare the scenes with another data.prior",
         )
 
 

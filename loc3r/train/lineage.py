@@ -76,9 +76,10 @@ def lineage_of(
 def model_card(recipe: Recipe, lineage: dict[str, Any], loss: float, parameters: int) -> str:
     """A README.md in the model-card convention: front matter, then what, how, and how to use it."""
     start = f"the checkpoint {lineage['parent']}" if lineage["parent"] else "random weights"
+    prior = lineage["prior"]
     return f"""---
 library_name: loc3r
-license: apache-2.0
+license: {_hub_licence(prior["licence"])}
 pipeline_tag: visual-question-answering
 ---
 # {recipe.name}
@@ -93,12 +94,17 @@ Loss of the last step: {loss:.4f}. `scores.json` appears here once `loc3r evalua
 |---|---|
 | recipe | `{lineage["recipe_hash"]}` (`recipe.yaml`) |
 | data | `{lineage["data_hash"]}` |
-| pose prior | {lineage["prior"]["name"]} `{lineage["prior"]["fingerprint"]}` |
+| pose prior | {prior["name"]} `{prior["fingerprint"]}`, {prior["licence"]} |
 | code | `{lineage["code_commit"]}` |
 | seed | {lineage["seed"]} |
 
     loc3r evaluate --model . --data PREPARED --out REPORT
 """
+
+
+def _hub_licence(prior: str) -> str:
+    """The card's licence: the code's, unless the prior's weights bind what was trained on their tokens."""
+    return prior.lower() if " " not in prior else f"other\nlicense_name: {prior.lower().replace(' ', '-')}"
 
 
 def _git(root: Path, *arguments: str) -> str:
