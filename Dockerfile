@@ -19,6 +19,8 @@ RUN uv pip install --no-cache --python /opt/loc3r/bin/python --no-deps .
 FROM ${BASE_IMAGE}
 RUN useradd --uid 10001 --create-home loc3r
 COPY --from=build /opt/loc3r /opt/loc3r
+COPY recipes /opt/loc3r/recipes
+COPY checkpoints /opt/loc3r/checkpoints
 ENV PATH=/opt/loc3r/bin:$PATH PYTHONUNBUFFERED=1
 USER 10001
 WORKDIR /workspace

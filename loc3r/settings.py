@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     """Secret key; the default is for the embedded server only."""
     triton_url: str = "127.0.0.1:8001"
     """gRPC address of Triton."""
+    triton_admin_key: SecretStr = SecretStr("")
+    """Key of Triton's model control, where the server restricts it (k8s/base/serving/triton.yaml)."""
     kfp_endpoint: str = "http://127.0.0.1:8888"
     """Kubeflow Pipelines API."""
     judge_url: str = ""

@@ -15,7 +15,10 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from loc3r.client import Loc3R
 from loc3r.client.wire import MODEL
 from loc3r.errors import Loc3RError, ServiceError
+from loc3r.settings import load_settings
 from serving.repository import ModelRepository
+
+ADMIN_HEADER = "triton-grpc-protocol-admin-key"
 
 
 @dataclass(frozen=True)
@@ -113,14 +116,17 @@ def _serves(url: str, version: int, model_hash: str) -> bool:
 
 def _load(url: str, timeout_s: float) -> None:
     """Make Triton read config.pbtxt again and load the version that it names; returns when it is ready."""
+    key = load_settings().triton_admin_key.get_secret_value()
+    metadata = [(ADMIN_HEADER, key)] if key else None
+    request = service_pb2.RepositoryModelLoadRequest(model_name=MODEL)
     with grpc.insecure_channel(url) as channel:
         stub = service_pb2_grpc.GRPCInferenceServiceStub(channel)
         try:
-            stub.RepositoryModelLoad(service_pb2.RepositoryModelLoadRequest(model_name=MODEL), timeout=timeout_s)
+            stub.RepositoryModelLoad(request, timeout=timeout_s, metadata=metadata)
         except grpc.RpcError as error:
             raise ServiceError(
                 "Triton did not load the model", received=f"{error.code().name}: {error.details()}"[:800],
-                fix="is it running (loc3r serve), over this repository?",
+                fix="is it running (loc3r serve), over this repository? Does LOC3R_TRITON_ADMIN_KEY fit?",
             ) from error  # fmt: skip
 
 
