@@ -17,7 +17,7 @@ VERBS: dict[str, tuple[str, str]] = {
     ),
     "data": ("loc3r.scenes.command:data", "Check scene folders and explain every fault."),
     "prepare": ("loc3r.scenes.command:prepare", "Frames, patch targets and camera tokens into shards."),
-    "prior": ("loc3r.priors.command:prior", "Train or measure the laptop's pose prior."),
+    "prior": ("loc3r.priors.command:prior", "Train or measure the laptop's pose prior; convert CUT3R's weights."),
     "train": ("loc3r.train.command:train", "Train a recipe with DeepSpeed, tracked by MLflow, resumable."),
     "evaluate": ("loc3r.evaluate.command:evaluate", "Score a model beside its baselines; write a report."),
     "calibrate": ("loc3r.evaluate.calibrate_command:calibrate", "Fit how sure a model says it is on held-out rooms."),

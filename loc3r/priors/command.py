@@ -10,7 +10,7 @@ import click
 
 @click.group()
 def prior() -> None:
-    """Train or measure rooms-vo, the laptop's frozen pose prior."""
+    """Train or measure rooms-vo, the laptop's frozen pose prior; bring the weights of another."""
 
 
 @prior.command()
@@ -42,3 +42,19 @@ def measure(rooms: Path) -> None:
 
     network = RoomsVO.shipped().network
     click.echo(json.dumps(run(network, load_walks(rooms, network.config.size_px)), indent=2))
+
+
+@prior.command()
+@click.option("--checkpoint", type=click.Path(path_type=Path), required=True, help="cut3r_512_dpt_4_64.pth.")
+@click.option("--out", type=click.Path(path_type=Path), help="Default: where data.prior=cut3r looks for it.")
+def convert(checkpoint: Path, out: Path | None) -> None:
+    """Turn CUT3R's published checkpoint into safetensors; nothing in it is run, and what is not needed is left out.
+
+    CUT3R's weights are CC BY-NC-SA 4.0: what is trained on its tokens is not for commercial use.
+
+    Example: loc3r prior convert --checkpoint cut3r_512_dpt_4_64.pth
+    """
+    from loc3r.priors.cut3r.weights import convert as run
+    from loc3r.priors.foundation import weights_folder
+
+    click.echo(run(checkpoint, out or weights_folder("cut3r")))

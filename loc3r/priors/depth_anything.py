@@ -7,6 +7,7 @@ are not causal; the first frame is the reference, as in the bird's-eye frame. Th
 from __future__ import annotations
 
 import functools
+import importlib
 from typing import Any
 
 import torch
@@ -65,8 +66,8 @@ def random_backbone(preset: str) -> nn.Module:
         CheckpointError: the package is not installed.
     """
     try:
-        from depth_anything_3.cfg import create_object, load_config
-        from depth_anything_3.registry import MODEL_REGISTRY
+        package = importlib.import_module("depth_anything_3.cfg")
+        presets = importlib.import_module("depth_anything_3.registry").MODEL_REGISTRY
     except ImportError as error:
         raise CheckpointError(
             "Depth-Anything-3 is not installed",
@@ -75,5 +76,5 @@ def random_backbone(preset: str) -> nn.Module:
             fix="pip install --no-deps depth-anything-3 && pip install omegaconf addict einops",
         ) from error
     with torch.random.fork_rng():  # weights drawn here are overwritten; the caller's seed is not spent
-        backbone: nn.Module = create_object(load_config(MODEL_REGISTRY[preset]).net)
+        backbone: nn.Module = package.create_object(package.load_config(presets[preset]).net)
     return backbone

@@ -8,6 +8,7 @@ weights are under the VGGT License (commercial use allowed, military use not); t
 from __future__ import annotations
 
 import functools
+import importlib
 from typing import Any
 
 import torch
@@ -59,7 +60,7 @@ def load(name: str, size_px: int) -> VggtPrior:
 
 def _aggregator() -> nn.Module:
     try:
-        from vggt.models.aggregator import Aggregator
+        package = importlib.import_module("vggt.models.aggregator")
     except ImportError as error:
         raise CheckpointError(
             "VGGT is not installed",
@@ -68,5 +69,5 @@ def _aggregator() -> nn.Module:
             fix="pip install git+https://github.com/facebookresearch/vggt",
         ) from error
     with torch.random.fork_rng():  # weights drawn here are overwritten; the caller's seed is not spent
-        aggregator: nn.Module = Aggregator()
+        aggregator: nn.Module = package.Aggregator()
     return aggregator

@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from loc3r.cli import main
 from loc3r.errors import CheckpointError, FrameError
 from loc3r.priors.cut3r import Cut3r, Cut3rConfig
 from loc3r.priors.cut3r.layers import grid_places, rotate
@@ -187,6 +188,15 @@ def test_another_model_is_refused_by_the_tensor_that_differs(small: Cut3r, tmp_p
     torch.save({"model": weights}, tmp_path / "other.pth")
     with pytest.raises(CheckpointError, match=told):
         convert(tmp_path / "other.pth", tmp_path / "out", SMALL)
+
+
+def test_the_verb_refuses_another_model(small: Cut3r, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    torch.save({"model": original(small)}, tmp_path / "small.pth")
+    with pytest.raises(SystemExit):
+        main(["prior", "convert", "--checkpoint", str(tmp_path / "small.pth"), "--out", str(tmp_path / "out")])
+    told = capsys.readouterr().err
+    assert "is another model" in told and "dec_blocks.0.attn.proj.bias (48,)" in told
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_missing_or_cut_off_checkpoint_is_refused(small: Cut3r, tmp_path: Path):

@@ -27,6 +27,8 @@ def arguments(tmp_path: Path) -> list[str]:
         (["--set", "train.stepz=3"], "did you mean 'steps'?"),
         (["--set", "data.frames=3"], "the data was prepared for another recipe"),
         (["--set", "train.situation_forms=[astride]"], "the data holds no sample to train on"),
+        (["--set", "model.prior_dim=768"], "set model.prior_dim=4"),
+        (["--set", "commercial=true", "--set", "data.prior=cut3r"], "CC-BY-NC-SA-4.0"),
         (["--init", "nowhere"], "no weights to start from"),
         (["--tracking-uri", f"http://127.0.0.1:{free_port()}"], "MLflow does not answer"),
     ],

@@ -41,7 +41,7 @@ def rotate(tokens: Tensor, places: Tensor) -> Tensor:
 
 def split_heads(tokens: Tensor, heads: int) -> Tensor:
     """(B, N, C) to (B, heads, N, C / heads)."""
-    return tokens.unflatten(-1, (heads, -1)).transpose(1, 2)
+    return tokens.view(*tokens.shape[:2], heads, -1).transpose(1, 2)
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
