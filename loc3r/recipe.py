@@ -31,7 +31,9 @@ class DataRecipe(Section):
     """Frames, patch targets and camera tokens: everything ``loc3r prepare`` needs."""
 
     frames: int = Field(32, ge=1)
-    """Frames taken from a video, by linspace truncation."""
+    """Frames taken from a video."""
+    frame_sampling: Annotated[Literal["linspace", "coverage"], LATER] = "linspace"
+    """linspace: evenly spread, truncated. coverage: those that show the most of the room together (needs depth)."""
     frame_size_px: int = Field(384, ge=32)
     """Side of the square frame that the vision tower sees."""
     frame_fit: Literal["crop", "squash"] = "crop"
@@ -51,6 +53,12 @@ class DataRecipe(Section):
     """Side of the square frame that a large prior sees, if not its own: 432 for CUT3R, as VLM-3R chose."""
     prior_oversampling: int = Field(1, ge=1)
     """The prior walks frames x this many frames; the model sees every such-th frame and its token."""
+
+    @model_validator(mode="after")
+    def _walk_is_even(self) -> DataRecipe:
+        if self.frame_sampling == "coverage" and self.prior_oversampling > 1:
+            raise ValueError("data.prior_oversampling must be 1 with data.frame_sampling=coverage")
+        return self
 
     @property
     def tokens_a_side(self) -> int:
