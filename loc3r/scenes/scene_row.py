@@ -17,6 +17,7 @@ from loc3r.geometry.patches import Cells, TokenGrid, dominant_labels, patch_targ
 from loc3r.priors.cache import cached_prior
 from loc3r.recipe import DataRecipe
 from loc3r.scenes import oracle
+from loc3r.scenes.coverage import coverage_frames
 from loc3r.scenes.format import Scene, open_scene
 from loc3r.scenes.ply import read_vertices
 from loc3r.scenes.shards import encode_frame
@@ -27,6 +28,8 @@ MIN_CLASS_SHARE = 0.25
 """A token shows a class when at least this share of its pixels does."""
 MIN_FURNITURE_SHARE = 0.1
 """Of furniture, doors and windows this much is enough: people speak of them, not of the wall behind."""
+CANDIDATES_A_FRAME = 8
+"""Coverage chooses among this many frames, evenly spread, for each that it takes."""
 Floats = NDArray[np.float64]
 Row = dict[str, Any]
 
@@ -68,6 +71,10 @@ def _choose_frames(scene: Scene, data: DataRecipe) -> tuple[list[int], list[int]
         raise PoseError(
             f"{scene.path} has no finite pose", received=f"{len(scene.frame_ids)} frames", expected="at least 1"
         )
+    if data.frame_sampling == "coverage" and len(posed) > data.frames:
+        candidates = sample_frames(len(posed), min(len(posed), CANDIDATES_A_FRAME * data.frames))
+        walked = coverage_frames(scene, [posed[i] for i in candidates], data.frames, data.max_depth_m)
+        return walked, walked
     walked = [posed[i] for i in sample_frames(len(posed), data.frames * data.prior_oversampling)]
     return walked, walked[:: data.prior_oversampling]
 

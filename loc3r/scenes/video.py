@@ -77,8 +77,8 @@ class VideoFile:
     def _seek(self, key: int) -> None:
         if self._container is None:
             self._container = av.open(str(self.path))
+            self._container.streams.video[0].thread_type = "AUTO"
         stream = self._container.streams.video[0]
-        stream.thread_type = "AUTO"
         self._container.seek(self._times[key], stream=stream)
         self._pictures = self._container.decode(stream)
         self._next = key

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from loc3r.errors import DataError
-from loc3r.recipe import Recipe, TrainRecipe
+from loc3r.recipe import DataRecipe, Recipe, TrainRecipe
 from loc3r.train.sampler import StepSampler, Unit, micro_batches
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ def check_data(prepared: PreparedData, recipe: Recipe) -> None:
         DataError: it was not, or they don't; names the fields.
     """
     wanted = recipe.data.model_dump(mode="json")
-    found = prepared.manifest["recipe"]
+    found = DataRecipe(**prepared.manifest["recipe"]).model_dump(mode="json")  # with defaults for later fields
     wrong = [name for name in wanted if found.get(name) != wanted[name]]
     if wrong:
         raise DataError(
