@@ -70,15 +70,17 @@ def _walk(value: Any, schema: dict[str, Any], root: dict[str, Any], path: Path_)
     for rule in schema.get("x-kubernetes-validations", []):
         if "oldSelf" not in rule["rule"] and not _holds(rule["rule"], value):  # oldSelf: updates only
             yield f"{path}: {rule.get('message', rule['rule'])}"
+    for name, part, below in _parts(value, schema):
+        yield from _walk(part, below, root, (*path, name))
+
+
+def _parts(value: Any, schema: dict[str, Any]) -> Iterator[tuple[str | int, Any, dict[str, Any]]]:
+    fields, others = schema.get("properties", {}), schema.get("additionalProperties")
     if isinstance(value, dict):
-        fields = schema.get("properties", {})
-        for name, part in value.items():
-            below = fields.get(name) or schema.get("additionalProperties")
-            if isinstance(below, dict):
-                yield from _walk(part, below, root, (*path, name))
+        named = ((name, part, fields.get(name, others)) for name, part in value.items())
+        yield from ((name, part, below) for name, part, below in named if isinstance(below, dict))
     elif isinstance(value, list) and isinstance(schema.get("items"), dict):
-        for number, part in enumerate(value):
-            yield from _walk(part, schema["items"], root, (*path, number))
+        yield from ((number, part, schema["items"]) for number, part in enumerate(value))
 
 
 def _holds(rule: str, value: Any) -> bool:

@@ -1,8 +1,8 @@
 """Overlays build; files say how to use them; images are pinned in one place and are those that we build."""
 
 import re
-
 import tomllib
+
 import yaml
 from manifests import K8S, REPOSITORY, named, pods
 
@@ -40,7 +40,9 @@ def test_every_file_is_used_by_a_kustomization_or_named_as_an_example():
         generators = content.get("configMapGenerator", [])
         files = [file.partition("=")[2] or file for each in generators for file in each.get("files", [])]
         files += [file for each in generators for file in each.get("envs", [])]
-        files += content.get("resources", []) + [patch["path"] for patch in content.get("patches", []) if "path" in patch]
+        files += content.get("resources", []) + [
+            patch["path"] for patch in content.get("patches", []) if "path" in patch
+        ]
         listed |= {path, *((path.parent / file).resolve() for file in files)}
     assert not [path for path in FILES if path.resolve() not in listed]
 

@@ -15,9 +15,7 @@ OPERATOR = ("PodMonitor", "PrometheusRule")  # no schema here; test_observabilit
 
 def test_every_object_is_valid(objects):
     found = {
-        f"{each['kind']}/{each['metadata']['name']}": problems(each)
-        for each in objects
-        if each["kind"] not in OPERATOR
+        f"{each['kind']}/{each['metadata']['name']}": problems(each) for each in objects if each["kind"] not in OPERATOR
     }
     assert not {name: told for name, told in found.items() if told}
 
@@ -39,7 +37,7 @@ BROKEN = {
     "two volumes of one name": ("ClusterTrainingRuntime", lambda o: node(o)["volumes"].append(node(o)["volumes"][0])),
     "an action that JobSet does not know": ("ClusterTrainingRuntime", lambda o: rule(o).update(action="Retry")),
     "a flavor that lacks a resource": ("ClusterQueue", lambda o: resources(o).pop()),
-    "a toleration that matches nothing": ("ResourceFlavor", lambda o: o["spec"]["tolerations"][0].pop("operator")),
+    "a toleration that matches nothing": ("ResourceFlavor", lambda o: o["spec"]["tolerations"][0].update(value="yes")),
     "an unknown model field": ("InferenceService", lambda o: o["spec"]["predictor"]["model"].update(storageURI="x")),
     "a runtime without containers": ("ServingRuntime", lambda o: o["spec"].pop("containers")),
     "a step of the JobSet that waits for nothing": ("JobSet", lambda o: depends(o)[0].pop("status")),
