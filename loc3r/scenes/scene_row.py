@@ -45,7 +45,7 @@ def scene_row(path: Path, data: DataRecipe, class_names: Sequence[str]) -> Row:
     poses = np.stack([scene.pose(i) for i in walked])
     bev = BevFrame.from_first_pose(poses[0], _floor_z_m(scene))
     images = [fit_image(scene.color_image(i), data.frame_size_px, data.frame_fit) for i in walked]
-    xy_m, valid = _patch_places(scene, shown, bev, data)
+    xy_m, valid = patch_places(scene, shown, bev, data)
     row: Row = {
         "scene_id": scene.scene_id,
         "frame_ids": shown,
@@ -79,7 +79,7 @@ def _choose_frames(scene: Scene, data: DataRecipe) -> tuple[list[int], list[int]
     return walked, walked[:: data.prior_oversampling]
 
 
-def _patch_places(
+def patch_places(
     scene: Scene, frame_ids: list[int], bev: BevFrame, data: DataRecipe
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Places (T, R, R, 2) and validity (T, R, R) of the tokens."""
