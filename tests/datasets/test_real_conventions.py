@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from real_speakers import FACING, SITTING, named_by
 from scipy.spatial import Delaunay
 
 from loc3r.datasets.readers import (
@@ -24,15 +24,6 @@ from loc3r.datasets.records import BoxRecord, SceneRecord
 from loc3r.datasets.sample import Sample
 from loc3r.errors import AnnotationError
 from loc3r.geometry.headings import angle_between_deg
-
-CALLED = {"couch": "sofa", "armchair": "chair", "desk": "table", "television": "tv"}
-"""What people call what VSI-Bench calls otherwise."""
-SITTING = re.compile(
-    r"\b(?:sitting|sit|sat|seated|lying|laying) (?:down )?(?:on|in) "
-    r"(?:(?:the|a|an|my|edge|side|middle|left|right|of|office|black|brown|rolling) )*(chair|bed|couch|sofa|armchair)\b",
-    re.IGNORECASE,
-)
-FACING = re.compile(r"\bfacing (?:the|a|an|my) (\w+)", re.IGNORECASE)
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +51,7 @@ def share_seated(speakers: list[Sample], scenes: dict[str, SceneRecord], turn: i
     """Share of "sitting on an X" who are inside an X; ``turn`` -1 mirrors their places in the room's centre."""
     found = []
     for sample in speakers:
-        seat = SITTING.search(sample.situation or "")
-        name = seat[1].lower() if seat else ""
-        boxes = scenes[sample.scene_id].object_bbox.get(CALLED.get(name, name), ())
+        boxes = scenes[sample.scene_id].object_bbox.get(named_by(SITTING, sample.situation), ())
         if boxes:
             center = np.array(scenes[sample.scene_id].room_center[:2])
             x, y = center + turn * (np.array(sample.position_m) - center)
@@ -75,9 +64,7 @@ def facing_errors_deg(speakers: list[Sample], scenes: dict[str, SceneRecord]) ->
     """How far from the X those look who face "the X", where there is one X."""
     errors = []
     for sample in speakers:
-        faced = FACING.search(sample.situation or "")
-        name = faced[1].lower() if faced else ""
-        boxes = scenes[sample.scene_id].object_bbox.get(CALLED.get(name, name), ())
+        boxes = scenes[sample.scene_id].object_bbox.get(named_by(FACING, sample.situation), ())
         if len(boxes) == 1:
             away = np.array(boxes[0].centroid[:2]) - np.array(sample.position_m)
             errors.append(float(angle_between_deg(np.arctan2(away[1], away[0]), sample.heading_rad or 0.0)))
