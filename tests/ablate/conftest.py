@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -78,13 +78,13 @@ class Here:
 
 
 @pytest.fixture(scope="session")
-def group() -> Group:
+def group() -> Iterator[Group]:
     """The only rank; DeepSpeed can be joined once a process."""
     with pytest.MonkeyPatch.context() as patch:
         where = {"RANK": 0, "LOCAL_RANK": 0, "WORLD_SIZE": 1, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
         for name, value in where.items():
             patch.setenv(name, str(value))
-        return Group.join("cpu")
+        yield Group.join("cpu")
 
 
 @pytest.fixture
