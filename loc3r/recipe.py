@@ -70,7 +70,7 @@ class DataRecipe(Section):
 class VisionRecipe(Section):
     """The vision tower."""
 
-    kind: Literal["siglip", "lite0"] = "siglip"
+    kind: Annotated[Literal["siglip", "lite0"], LATER] = "siglip"
     """lite0: EfficientNet-Lite0 with the ImageNet weights that ship with the package; the sizes below are SigLIP's."""
     hidden: int = 1152
     layers: int = 26
@@ -78,7 +78,7 @@ class VisionRecipe(Section):
     intermediate: int = 4304
     frozen: bool = True
     """The paper freezes the tower; a tower trained from scratch can't be."""
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: Annotated[float, LATER] = Field(0.0, ge=0, lt=1)
     """Share of a frozen tower's features that training hides: few furniture models teach many details by heart."""
 
 
@@ -120,6 +120,9 @@ class ModelRecipe(Section):
     """Ablation: off, the model reads the words alone."""
     camera_tokens: Annotated[bool, LATER] = True
     """Ablation: off, zeros stand in for the pose prior's tokens."""
+    share_camera: Annotated[bool, LATER] = False
+    """Ours: add a frame's embedded camera token to its vision tokens too. A small model from scratch needs several
+    thousand videos before its attention finds that token by itself; a pretrained one does not need it."""
     pose: Annotated[Literal["heads", "text"], LATER] = "heads"
     """heads: read from <Pos><Ori> (the paper). text: no such tokens, the model writes "x 1.2 y -0.4 heading 90"."""
     fan_in_init: bool = False
@@ -159,6 +162,8 @@ class TrainRecipe(Section):
     """Steps, batches, precision and checkpoints."""
 
     steps: int = Field(4200, ge=1)
+    stop_after: Annotated[int | None, LATER] = Field(None, ge=1)
+    """End after this many steps of the learning rate's schedule, which ``steps`` sets; the end of it when absent."""
     scenes_per_step: int = Field(8, ge=1)
     """Videos in one optimiser step, over all ranks and accumulation steps."""
     scenes_per_micro_batch: int = Field(1, ge=1)
@@ -173,10 +178,15 @@ class TrainRecipe(Section):
     gradient_checkpointing: bool = False
     checkpoint_every_steps: int = Field(500, ge=1)
     keep_checkpoints: int = Field(2, ge=1)
-    keep_features: bool = False
+    keep_features: Annotated[bool, LATER] = False
     """Keep a frozen tower's features of every scene in memory, so that each video is encoded once a training."""
     situation_forms: tuple[str, ...] = ()
     """Curriculum: train only on these situation forms; empty means all."""
+
+    @property
+    def last_step(self) -> int:
+        """How many steps are trained."""
+        return min(self.steps, self.stop_after or self.steps)
 
 
 class EvaluateRecipe(Section):

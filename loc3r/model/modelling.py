@@ -133,6 +133,8 @@ class Loc3R(nn.Module):
         newline = self.vlm.model.image_newline.to(embeddings.dtype)
         cameras = self.heads.camera(camera_tokens.to(self.heads.layout.weight.dtype)).to(embeddings.dtype)
         patches = self.project(features).to(embeddings.dtype)
+        if self.config.model.share_camera:
+            patches = patches + cameras[:, :, None, None]
         embeddings = torch.where((ids == special.newline)[..., None], newline, embeddings)
         embeddings = embeddings.masked_scatter((ids == special.cam)[..., None], cameras)
         return embeddings.masked_scatter((ids == special.image)[..., None], patches)

@@ -67,7 +67,7 @@ def lineage_of(
         "mixture": mixture,
         "parent": identity.init,
         "parent_recipe_hash": parent.get("recipe_hash"),
-        "steps": recipe.train.steps,
+        "steps": recipe.train.last_step,
         "situations_seen": situations + int(parent.get("situations_seen", 0)),
         "ranks": ranks,
     }

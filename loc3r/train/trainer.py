@@ -51,7 +51,7 @@ class Trainer:
         self.job, self.identity, self.recipe, self.group = job, identity, recipe, group
         self._prior, self._mixture = prepared.manifest["prior"], prepared.manifest.get("mixture")
         self._stopping = stopping
-        self.progress = TrainingProgress(recipe.train.steps, first=group.first)
+        self.progress = TrainingProgress(recipe.train.last_step, first=group.first)
         self._found = newest(job.checkpoints, self.progress.note)
         if self._found:
             self._found.check(identity, group.ranks)
@@ -100,13 +100,13 @@ class Trainer:
 
     def _train(self, start: int) -> None:
         train = self.recipe.train
-        with Prefetcher(self.data.load, range(start, train.steps)) as prefetcher:
-            for step in range(start, train.steps):
+        with Prefetcher(self.data.load, range(start, train.last_step)) as prefetcher:
+            for step in range(start, train.last_step):
                 record = self._step(step, prefetcher)
                 if self.group.first:
                     self.log.append(record)
                 self.progress.update(record)
-                if record.step % train.checkpoint_every_steps == 0 or record.step == train.steps:
+                if record.step % train.checkpoint_every_steps == 0 or record.step == train.last_step:
                     self._save(record.step)
 
     def _step(self, step: int, prefetcher: Prefetcher[StepBatches]) -> StepRecord:

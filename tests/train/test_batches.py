@@ -14,7 +14,15 @@ from loc3r.model.processor import Processor
 from loc3r.model.tokenizer import train_tokenizer
 from loc3r.recipe import Recipe
 from loc3r.scenes.shards import PreparedData
-from loc3r.train.batches import Prefetcher, StepBatches, TrainingData, accumulation_steps, check_data, select_samples
+from loc3r.train.batches import (
+    FeatureStore,
+    Prefetcher,
+    StepBatches,
+    TrainingData,
+    accumulation_steps,
+    check_data,
+    select_samples,
+)
 from loc3r.train.start import tokenizer_texts
 
 
@@ -109,3 +117,19 @@ def test_prefetching_keeps_the_order_and_raises_where_it_is_read() -> None:
 def test_prefetching_stops_early_without_hanging() -> None:
     with Prefetcher(lambda step: step, range(10**6), depth=2) as prefetcher:
         assert prefetcher.next() == 0
+
+
+def test_kept_features_give_the_loss_of_fresh_ones(prepared: PreparedData) -> None:
+    recipe = small_recipe(model={"vision": {**small_recipe().model.vision.model_dump(), "frozen": True}})
+    processor = processor_of(recipe, prepared)
+    torch.manual_seed(0)
+    model = Loc3R(processor.config).eval()
+    store = FeatureStore(model)
+    fresh = TrainingData(prepared, recipe, processor, 0, 1).load(0)
+    for _ in range(2):  # computed, then found again
+        kept = TrainingData(prepared, recipe, processor, 0, 1, store).load(0)
+        for mine, theirs in zip(kept.batches, fresh.batches, strict=True):
+            loss = joint_loss(model(mine), mine, processor.config).total()
+            assert loss.item() == pytest.approx(
+                joint_loss(model(theirs), theirs, processor.config).total().item(), rel=1e-3
+            )
