@@ -100,7 +100,7 @@ class PoseMemory(nn.Module):
 
 
 class Cut3r(nn.Module):
-    """Frames in walking order to one camera token each.
+    """Frames in walking order to one camera token each; frozen.
 
     ``model(frames)`` takes a whole video; ``walk`` takes it in pieces, with equal results.
     """
@@ -123,6 +123,7 @@ class Cut3r(nn.Module):
         self.dec_norm_state = nn.LayerNorm(inner, NORM_EPS)
         self.pose_token = nn.Parameter(torch.randn(1, 1, inner) * 0.02)
         self.pose_retriever = PoseMemory(config)
+        self.eval().requires_grad_(False)  # a prior is frozen: no walk builds a graph
 
     @staticmethod
     def filter_state_dict(original: Mapping[str, Tensor]) -> dict[str, Tensor]:
