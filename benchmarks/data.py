@@ -103,7 +103,7 @@ def read_ours(path: Path) -> None:
 
 
 def read_all(path: Path, decode_every: int) -> None:
-    """As SensorData.py and its descendants read: the bytes of every frame, those that are decoded kept until the end."""
+    """As SensorData.py and its descendants read: the bytes of every frame; those to decode are kept until the end."""
     header, kept = SensFile(path).header, []
     with path.open("rb") as file:
         file.seek(header.size_bytes)

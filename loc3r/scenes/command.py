@@ -18,7 +18,8 @@ def data() -> None:
 
 @data.command()
 @click.argument("root", type=FOLDER)
-def validate(root: Path) -> None:
+@click.option("--every", default=1, show_default=True, type=click.IntRange(min=1), help="Look at such-th frames only.")
+def validate(root: Path, every: int) -> None:
     """List every fault of a data set; exit with 1 if any makes a scene or sample unusable.
 
     Scenes may be exported scans, ScanNet's .sens, posed_images, ARKitScenes, ScanNet++, posed clips or videos.
@@ -33,7 +34,7 @@ def validate(root: Path) -> None:
 
     errors = warnings = 0
     with Progress(transient=True) as progress:
-        for fault in validate_root(root, progress):
+        for fault in validate_root(root, progress, every):
             progress.console.print(str(fault), markup=False, highlight=False, soft_wrap=True)
             errors += fault.severity == "error"
             warnings += fault.severity == "warning"

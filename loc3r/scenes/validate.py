@@ -36,8 +36,8 @@ class Fault:
         return f"{self.severity}: {self.file}: {self.field}: received {self.received}, expected {self.expected}"
 
 
-def validate_root(root: Path, progress: Progress | None = None) -> Iterator[Fault]:
-    """Faults of every scene and of the annotations of a data set, as they are found.
+def validate_root(root: Path, progress: Progress | None = None, every: int = 1) -> Iterator[Fault]:
+    """Faults of every scene (of every ``every``-th frame) and of the annotations of a data set, as they are found.
 
     Raises:
         SceneError: there are no scenes at all.
@@ -45,12 +45,12 @@ def validate_root(root: Path, progress: Progress | None = None) -> Iterator[Faul
     folders = scene_folders(root)
     progress = progress or Progress(disable=True)
     for folder in progress.track(folders, description="scenes"):
-        yield from validate_scene(folder, progress)
+        yield from validate_scene(folder, progress, every)
     yield from _annotation_faults(root, folders)
     yield from _class_name_faults(root, folders)
 
 
-def validate_scene(path: Path, progress: Progress | None = None) -> list[Fault]:
+def validate_scene(path: Path, progress: Progress | None = None, every: int = 1) -> list[Fault]:
     """Faults of one scene: every file is opened, not only the first that fails."""
     try:
         scene = open_scene(path)
@@ -58,10 +58,13 @@ def validate_scene(path: Path, progress: Progress | None = None) -> list[Fault]:
         return [_fault(path, "frames", error)]
     faults = [fault for field, check in _SCENE_CHECKS.items() for fault in _try(path, field, check, scene)]
     faults += [_fault(path, "frames", error, "warning") for error in scene.oddities()]
-    focused, gaps = all(fault.field != "intrinsic_depth" for fault in faults), _Gaps(scene)
+    focused, gaps = (
+        all(fault.field != "intrinsic_depth" for fault in faults),
+        _Gaps(scene, len(scene.frame_ids[::every])),
+    )
     progress = progress or Progress(disable=True)
-    task = progress.add_task(scene.scene_id, total=len(scene.frame_ids))
-    for frame_id in scene.frame_ids:
+    task = progress.add_task(scene.scene_id, total=gaps.total)
+    for frame_id in scene.frame_ids[::every]:
         faults += _frame_faults(scene, frame_id, gaps)
         if focused:
             faults += _try(scene.pose_path(frame_id), "intrinsic_depth", partial(_focus, frame_id=frame_id), scene)
@@ -73,8 +76,8 @@ def validate_scene(path: Path, progress: Progress | None = None) -> list[Fault]:
 class _Gaps:
     """Frames without a pose or without depth: told once a scene, since a recording may have hundreds."""
 
-    def __init__(self, scene: Scene) -> None:
-        self.scene = scene
+    def __init__(self, scene: Scene, total: int) -> None:
+        self.scene, self.total = scene, total
         self.lost: list[int] = []
         self.blind: list[int] = []
 
@@ -92,15 +95,14 @@ class _Gaps:
 
     def faults(self) -> Iterator[Fault]:
         """One for the poses, one for the depth."""
-        total = len(self.scene.frame_ids)
         if self.lost:
-            received = f"NaN or infinity in {len(self.lost)} of {total} frames, the first is {self.lost[0]}"
-            usable = len(self.lost) < total
+            received = f"NaN or infinity in {len(self.lost)} of {self.total} frames, the first is {self.lost[0]}"
+            usable = len(self.lost) < self.total
             expected = "finite numbers; these frames are passed over" if usable else "a finite pose of some frame"
             file = self.scene.pose_path(self.lost[0])
             yield Fault(file, "pose", received, expected, "warning" if usable else "error")
         if self.blind:
-            received = f"no known pixel in {len(self.blind)} of {total} frames, the first is {self.blind[0]}"
+            received = f"no known pixel in {len(self.blind)} of {self.total} frames, the first is {self.blind[0]}"
             yield Fault(self.scene.depth_path(self.blind[0]), "depth", received, "some depth", "warning")
 
 

@@ -14,9 +14,8 @@ from PIL import Image
 from loc3r.errors import DataError, UnknownSceneError
 from loc3r.geometry.bev import BevFrame
 from loc3r.geometry.headings import sqa3d_from_heading
-from loc3r.recipe import Recipe
 from loc3r.priors.pose_token import DIM
-from loc3r.scenes import oracle
+from loc3r.recipe import Recipe
 from loc3r.scenes import prepare as prepare_module
 from loc3r.scenes.command import prepare as prepare_verb
 from loc3r.scenes.format import SceneFolder

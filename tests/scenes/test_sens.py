@@ -14,12 +14,15 @@ from sens_writer import SENSOR, sens_sections, write_sens_scene
 
 from loc3r.errors import FrameError, SceneError
 from loc3r.files import hash_folder
+from loc3r.recipe import DataRecipe, Recipe
 from loc3r.scenes import sens as sens_module
 from loc3r.scenes.command import data
 from loc3r.scenes.extract import extract
 from loc3r.scenes.format import SceneFolder, open_scene
 from loc3r.scenes.layouts.sens import SensScene
+from loc3r.scenes.prepare import prepare
 from loc3r.scenes.sens import SensFile
+from loc3r.scenes.shards import PreparedData
 from loc3r.scenes.validate import validate_scene
 
 HEADER_SECTIONS = 11
@@ -226,3 +229,15 @@ def test_a_png_file_is_extracted_as_jpeg(tmp_path):
     out = tmp_path / "out" / "a"
     list(extract(written(tmp_path, sens_sections(2, color="png")), out))
     assert Image.open(io.BytesIO((out / "color" / "000001.jpg").read_bytes())).format == "JPEG"
+
+
+def test_prepare_reads_sens_files_and_drops_one_that_was_cut_by_name(tmp_path):
+    recipe = Recipe(name="t", data=DataRecipe(frames=3, frame_size_px=32, patch_px=8, prior="none"))
+    write_sens_scene(tmp_path / "scannet", "scene0000_00", lost=(1,))
+    cut = write_sens_scene(tmp_path / "scannet", "scene0001_00") / "scene0001_00.sens"
+    cut.write_bytes(cut.read_bytes()[:-6000])
+    prepared = PreparedData(prepare(tmp_path / "scannet", "train", recipe, tmp_path / "out", workers=1))
+    assert prepared.scene_ids == ("scene0000_00",)
+    assert "truncated" in prepared.manifest["dropped"]["scene0001_00"]
+    assert prepared.manifest["counts"]["frames_without_pose"] == 1
+    assert prepared.scene("scene0000_00").patch_valid.all()

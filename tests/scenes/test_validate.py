@@ -86,6 +86,13 @@ def test_the_verb_exits_with_1_only_on_errors(scene, tmp_path):
     assert run().exit_code == 1 and "000001.txt: pose" in run().output
 
 
+def test_of_a_huge_data_set_some_frames_can_be_looked_at(scene):
+    for name in ("stretched pose", "zero depth"):
+        FAULTS[name][0](scene)  # of frames 1 and 3
+    assert validate_scene(scene.path, every=2) == []
+    assert [fault.field for fault in validate_scene(scene.path, every=3)] == ["depth"]
+
+
 def test_class_names_and_annotations_are_checked(scene, tmp_path):
     (tmp_path / "manifest.json").write_text(json.dumps({"class_names": ["wall"]}))
     scanqa = tmp_path / "annotations" / "scanqa"
