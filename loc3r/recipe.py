@@ -144,6 +144,8 @@ class LossRecipe(Section):
     naming: float = 0.0
     mention: float = 0.0
     look_at: float = 0.0
+    pointing: Annotated[float, LATER] = 0.0
+    """Ours: before ``mention_layer``, one attention head looks from each mention at the tokens that show the object."""
 
 
 class OptimiserRecipe(Section):
@@ -240,10 +242,12 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
-    def _tower_fits(self) -> Recipe:
+    def _parts_fit(self) -> Recipe:
         vision = self.model.vision
         if vision.kind == "lite0" and not (vision.frozen and self.data.patch_px == 32):
             raise ValueError("model.vision.kind=lite0 needs model.vision.frozen=true and data.patch_px=32")
+        if self.loss.pointing and not (self.model.mention_layer and self.model.language.kind == "qwen3"):
+            raise ValueError("loss.pointing needs model.mention_layer and model.language.kind=qwen3")
         if self.train.keep_features and not (vision.frozen and self.train.zero_stage < 3):
             raise ValueError("train.keep_features needs model.vision.frozen=true and train.zero_stage below 3")
         return self

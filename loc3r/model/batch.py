@@ -42,6 +42,8 @@ class Packed:
     """(M,) last token of each object mention."""
     mention_m: Tensor
     """(M, 2) where that object is."""
+    mention_class: Tensor
+    """(M,) index of that object's name among the class names; -1 unknown."""
     patch_xy_m: Tensor
     """(T, R, R, 2)."""
     patch_valid: Tensor
@@ -66,6 +68,7 @@ class Batch:
     look_at_m: Tensor
     mention_at: Tensor
     mention_m: Tensor
+    mention_class: Tensor
     patch_xy_m: Tensor
     patch_valid: Tensor
     patch_class: Tensor
@@ -105,7 +108,7 @@ def collate(packed: list[Packed], class_name_ids: Tensor, pad_id: int) -> Batch:
         return torch.cat([getattr(row, name) + start for row, start in zip(packed, starts, strict=True)])
 
     stacked = ("pixels", "camera_tokens", "patch_xy_m", "patch_valid", "patch_class")
-    joined = ("position_m", "heading_rad", "look_at_m", "mention_m")
+    joined = ("position_m", "heading_rad", "look_at_m", "mention_m", "mention_class")
     tensors: dict[str, Any] = {name: stack(name) for name in stacked} | {name: join(name) for name in joined}
     return Batch(
         ids=pad("ids", pad_id),

@@ -19,6 +19,9 @@ from loc3r.model.heads import Gaussian, heading_target
 from loc3r.model.modelling import Outputs
 from loc3r.recipe import LossRecipe
 
+NEAR_M = 1.5
+"""A token this near to an object's centre that bears its name shows that object, not another of its kind."""
+
 
 @dataclass(frozen=True)
 class LossTerms:
@@ -49,6 +52,7 @@ def loss_weights(loss: LossRecipe) -> dict[str, float]:
         "naming": loss.naming,
         "mention": loss.mention,
         "look_at": loss.look_at,
+        "pointing": loss.pointing,
     }
 
 
@@ -64,6 +68,7 @@ def supervised(batch: Batch, config: Loc3RConfig) -> dict[str, float]:
         "naming": (named * batch.questions).sum(),
         "mention": torch.tensor(len(batch.mention_at)),
         "look_at": _known(batch.look_at_m).sum(),
+        "pointing": shown(batch).any(-1).sum(),
     }
     return {name: float(counts[name]) for name in _active(config)}
 
@@ -78,6 +83,7 @@ def joint_loss(outputs: Outputs, batch: Batch, config: Loc3RConfig) -> LossTerms
         "naming": lambda: _naming(outputs, batch),
         "mention": lambda: None if outputs.mention is None else _nll(outputs.mention, batch.mention_m).sum(),
         "look_at": lambda: _places(outputs.look_at, batch.look_at_m),
+        "pointing": lambda: _pointing(outputs, batch),
     }
     active = {name: total for name in _active(config) if (total := compute[name]()) is not None}
     return LossTerms(active, supervised(batch, config), loss_weights(config.loss))
@@ -90,6 +96,7 @@ def _active(config: Loc3RConfig) -> list[str]:
         "naming": bool(model.naming_layer and config.class_names),
         "mention": bool(model.mention_layer),
         "look_at": model.look_at,
+        "pointing": bool(model.mention_layer),
     }
     return [name for name, weight in weights.items() if weight and switched.get(name, True)]
 
@@ -137,3 +144,21 @@ def _naming(outputs: Outputs, batch: Batch) -> Tensor | None:
     surprise = F.cross_entropy(logits, batch.patch_class[known], reduction="none")
     weight = batch.questions[:, None, None, None].expand_as(known)[known]
     return (surprise * weight).sum()
+
+
+def shown(batch: Batch) -> Tensor:
+    """(M, P) which vision tokens show the object that is mentioned: its class, and near enough to be that one."""
+    row = batch.mention_at // batch.ids.shape[1]
+    same_class = batch.patch_class.flatten(1)[row] == batch.mention_class[:, None]
+    away_m = (batch.patch_xy_m.flatten(1, 3)[row] - batch.mention_m[:, None]).norm(dim=-1)
+    near = batch.patch_valid.flatten(1)[row] & (away_m < NEAR_M)
+    return same_class & near & (batch.mention_class >= 0)[:, None]
+
+
+def _pointing(outputs: Outputs, batch: Batch) -> Tensor | None:
+    """Minus the logarithm of the attention that goes to the tokens which show the object."""
+    if outputs.pointing is None:
+        return None
+    target = shown(batch)
+    seen = target.any(-1)
+    return -outputs.pointing[seen].masked_fill(~target[seen], -torch.inf).logsumexp(-1).sum()

@@ -43,6 +43,8 @@ class Outputs:
     """(P, C) of the vision tokens whose class is known."""
     mention: Gaussian | None
     """(M, 2) every object mention's place."""
+    pointing: Tensor | None = None
+    """(M, P) logarithm of how much each mention attends to each of its video's P vision tokens."""
 
 
 class Loc3R(nn.Module):
@@ -109,6 +111,7 @@ class Loc3R(nn.Module):
             heading_logits=heading_logits,
             naming_logits=self._name_patches(states.hidden_states, batch),
             mention=self._place_mentions(states.hidden_states, batch),
+            pointing=self._point(states.hidden_states, batch),
         )
 
     def see(self, pixels: Tensor) -> Tensor:
@@ -176,6 +179,28 @@ class Loc3R(nn.Module):
         if states is None or not layer:
             return None
         return self.heads.place(self.language.norm(states[layer].flatten(0, 1)[batch.mention_at]))
+
+    def _point(self, states: tuple[Tensor, ...] | None, batch: Batch) -> Tensor | None:
+        """What the first head before ``mention_layer`` attends to from each mention: as the layer computes it."""
+        layer = self.config.model.mention_layer
+        if states is None or not layer or not self.config.loss.pointing:
+            return None
+        from transformers.models.qwen3.modeling_qwen3 import apply_rotary_pos_emb
+
+        block, (rows, length) = self.language.layers[layer - 1], batch.ids.shape
+        hidden = block.input_layernorm(states[layer - 1])
+        shape = (rows, length, -1, block.self_attn.head_dim)
+        query = block.self_attn.q_norm(block.self_attn.q_proj(hidden).view(shape))[:, :, :1].transpose(1, 2)
+        key = block.self_attn.k_norm(block.self_attn.k_proj(hidden).view(shape))[:, :, :1].transpose(1, 2)
+        query, key = apply_rotary_pos_emb(query, key, *self.language.rotary_emb(hidden, batch.positions))
+        row, at = batch.mention_at // length, batch.mention_at % length
+        logits = (key[row, 0] @ query[row, 0, at][..., None])[..., 0].float() * block.self_attn.scaling
+        owner = batch.owner[row]
+        seen = (owner == VIDEO) | (owner == owner.gather(1, at[:, None]))
+        seen &= torch.arange(length, device=at.device) <= at[:, None]
+        attention = logits.masked_fill(~seen, -torch.inf).log_softmax(-1)
+        patches = (batch.ids[:1] == self.config.tokens.image).expand_as(attention)
+        return attention[patches].unflatten(0, (len(at), -1))
 
     def save(self, folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
         """Write weights, config and tokenizer into ``folder``."""

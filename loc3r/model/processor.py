@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 NO_SITUATION = "I am standing in the room."
 """Stands in for the situation of a sample that has none (paper, section 3.3)."""
 NOWHERE = (math.nan, math.nan)
+SAME_CENTRE_M = 0.001
+"""A mention's place is its object's centre, but for rounding."""
 
 
 @dataclass(frozen=True)
@@ -180,10 +182,17 @@ class Processor:
             look_at_m=_places([s.look_at_m if s.situation else None for s in samples]),
             mention_at=torch.tensor([at for at, _ in mentions], dtype=torch.long),
             mention_m=_places([place for _, place in mentions]),
+            mention_class=torch.tensor([self._class_at(scene, place) for _, place in mentions], dtype=torch.long),
             patch_xy_m=torch.from_numpy(np.nan_to_num(scene.patch_xy_m)),
             patch_valid=torch.from_numpy(scene.patch_valid),
             patch_class=torch.from_numpy(scene.patch_class.astype(np.int64)),
         )
+
+    def _class_at(self, scene: PreparedScene, place: tuple[float, float]) -> int:
+        """Index of the name of the object whose centre is there; -1 unknown."""
+        names = {name: index for index, name in enumerate(self.config.class_names)}
+        here = (thing.name for thing in scene.objects if math.dist(thing.xy_m, place) < SAME_CENTRE_M)
+        return next((names[name] for name in here if name in names), -1)
 
     def collate(self, packed: list[Packed]) -> Batch:
         """Videos as one batch."""

@@ -15,7 +15,7 @@ from loc3r.model.modelling import Loc3R
 from loc3r.model.processor import Processor
 from loc3r.model.tokenizer import train_tokenizer
 from loc3r.recipe import Recipe, parse_recipe
-from loc3r.scenes.shards import PreparedSample, PreparedScene
+from loc3r.scenes.shards import MapObject, PreparedSample, PreparedScene
 
 NAMES = ("bed", "chair", "desk", "floor lamp", "office chair", "sofa", "wall", "window")
 TINY = {
@@ -40,7 +40,7 @@ TINY = {
         "look_at": True,
         "fan_in_init": True,
     },
-    "loss": {"layout": 1, "situation": 1, "heading": 2, "naming": 1, "mention": 1, "look_at": 0.5},
+    "loss": {"layout": 1, "situation": 1, "heading": 2, "naming": 1, "mention": 1, "look_at": 0.5, "pointing": 1},
 }
 
 
@@ -55,9 +55,18 @@ def make_scene(recipe: Recipe, seed: int) -> PreparedScene:
         patch_valid=rng.random(grid) > 0.2,
         patch_class=rng.integers(-1, len(NAMES), grid).astype(np.int16),
         camera_tokens=rng.normal(size=(data.frames, recipe.model.prior_dim)).astype(np.float32),
-        objects=(),
+        objects=tuple(
+            MapObject(i, name, "furniture", np.array(place), np.zeros((4, 2)), 1.0)
+            for i, (name, place) in enumerate(object_places(seed).items())
+        ),
         room_outline_m=np.zeros((4, 2)),
     )
+
+
+def object_places(scene: int) -> dict[str, tuple[float, float]]:
+    """Where the one object of each name is in the scene of a seed."""
+    places = np.random.default_rng(1000 + scene).normal(0, 2, (len(NAMES), 2)).tolist()
+    return {name: (x, y) for name, (x, y) in zip(NAMES, places, strict=True)}
 
 
 def make_sample(seed: int, scene: int = 0, situated: bool = True) -> PreparedSample:
@@ -66,8 +75,9 @@ def make_sample(seed: int, scene: int = 0, situated: bool = True) -> PreparedSam
     near, facing = rng.choice(NAMES, 2, replace=False)
     situation = f"I am standing{' very' * (seed % 4)} close to the {near}, facing the {facing}."
     question = "What is between me and the wall?"
+    known = object_places(scene)
     spans = [
-        (f, t.index(n), t.index(n) + len(n))
+        (f, t.index(n), t.index(n) + len(n), *known[n.rstrip(",.")])
         for f, t, n in (
             ("situation", situation, f"{near},"),
             ("situation", situation, f"{facing}."),
@@ -89,7 +99,7 @@ def make_sample(seed: int, scene: int = 0, situated: bool = True) -> PreparedSam
         situation_form="between" if situated else None,
         position_m=place() if situated else None,
         heading_rad=float(rng.uniform(-3, 3)) if situated else None,
-        mentions=tuple((*span, *place()) for span in (spans if situated else spans[2:])),
+        mentions=tuple(spans if situated else spans[2:]),
         look_at_m=place() if situated else None,
     )
 

@@ -43,7 +43,8 @@ def recompute(localiser, frames, cameras, query, max_new_tokens):
     for _ in range(max_new_tokens):
         row = torch.tensor([ids])
         states = model.language(
-            inputs_embeds=model.embed_prefix(row, model.see(pixels), tokens), attention_mask=visible(torch.zeros_like(row))
+            inputs_embeds=model.embed_prefix(row, model.see(pixels), tokens),
+            attention_mask=visible(torch.zeros_like(row)),
         ).last_hidden_state[0]
         token = int(model.vlm.lm_head(states[-1]).argmax())
         if token == processor.config.tokens.im_end:

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from loc3r.model.heads import Gaussian, bin_centres_rad, decode_heading, heading_target
-from loc3r.model.losses import LossTerms, joint_loss, loss_weights, supervised
+from loc3r.model.losses import NEAR_M, LossTerms, joint_loss, loss_weights, shown, supervised
 from loc3r.model.modelling import visible
 from loc3r.recipe import LossRecipe
 
@@ -158,3 +158,40 @@ def test_gradient_checkpointing_changes_nothing(make_model, processor, pack, vid
     expected, got = (gradients(m, joint_loss(m(batch), batch, processor.config).total()) for m in (plain, saving))
     assert expected.keys() == got.keys()
     assert all(torch.allclose(got[name], expected[name], atol=1e-5) for name in expected)
+
+
+def test_pointing_is_the_attention_of_the_head_that_it_names(make_model, processor, pack, videos):
+    """The log-probabilities are those of the layer itself, recomputed here with a plain softmax over its own scores."""
+    model = make_model().eval()
+    batch = processor.collate([pack(scene, samples) for scene, samples in videos])
+    caught = {}
+    block = model.language.layers[processor.config.model.mention_layer - 1].self_attn
+    handle = block.register_forward_hook(lambda module, _, kwargs, __: caught.update(kwargs), with_kwargs=True)
+    pointing = model(batch).pointing
+    handle.remove()
+    hidden, (cos, sin) = caught["hidden_states"], caught["position_embeddings"]
+    shape = (*batch.ids.shape, -1, block.head_dim)
+    query, key = (
+        norm(projection(hidden).view(shape))[:, :, 0]
+        for norm, projection in ((block.q_norm, block.q_proj), (block.k_norm, block.k_proj))
+    )
+
+    def turned(states):
+        first, second = states.chunk(2, -1)
+        return states * cos + torch.cat([-second, first], -1) * sin
+
+    scores = turned(query) @ turned(key).transpose(1, 2) * block.scaling
+    attention = scores.masked_fill(~visible(batch.owner)[:, 0], -torch.inf).softmax(-1)
+    row, at = batch.mention_at // batch.ids.shape[1], batch.mention_at % batch.ids.shape[1]
+    image = batch.ids[0] == processor.config.tokens.image
+    torch.testing.assert_close(pointing.exp(), attention[row, at][:, image], atol=1e-6, rtol=1e-4)
+
+
+def test_only_near_tokens_of_the_right_name_show_an_object(processor, pack, videos):
+    batch = processor.collate([pack(scene, samples) for scene, samples in videos])
+    target = shown(batch)
+    assert target.any() and not target.all(-1).any()
+    for mention, token in target.nonzero().tolist():
+        row = int(batch.mention_at[mention]) // batch.ids.shape[1]
+        assert batch.patch_class[row].flatten()[token] == batch.mention_class[mention]
+        assert math.dist(batch.patch_xy_m[row].flatten(0, 2)[token], batch.mention_m[mention]) < NEAR_M

@@ -55,7 +55,7 @@ def test_hidden_camera_tokens_are_zeros_of_the_same_prompt(
 @pytest.mark.parametrize(
     ("loss", "model", "active"),
     [
-        ({}, {}, {"answer", "layout", "position", "heading", "naming", "mention", "look_at"}),
+        ({}, {}, {"answer", "layout", "position", "heading", "naming", "mention", "look_at", "pointing"}),
         (WEIGHTLESS, {}, {"answer", "position", "heading"}),
         ({**WEIGHTLESS, "layout": 1.0}, NO_DENSE, {"answer", "layout", "position", "heading"}),
         ({**WEIGHTLESS, "situation": 0.0}, {"pose": "text", **NO_DENSE}, {"answer"}),
