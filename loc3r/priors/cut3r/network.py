@@ -21,11 +21,11 @@ from torch import Tensor, nn
 from loc3r.errors import FrameError
 from loc3r.priors.cut3r.layers import NORM_EPS, DecoderBlock, EncoderBlock, grid_places
 
-UNUSED = (
-    "downstream_head.", "patch_embed_ray_map.", "enc_blocks_ray_map.", "enc_norm_ray_map.",
-    "masked_img_token", "masked_ray_map_token",
-)  # fmt: skip
-"""Keys of the original checkpoint that the camera token does not depend on."""
+PARTS = {
+    "patch_embed", "enc_blocks", "enc_norm", "decoder_embed", "dec_blocks", "dec_norm", "register_tokens",
+    "decoder_embed_state", "dec_blocks_state", "dec_norm_state", "pose_token", "pose_retriever",
+}  # fmt: skip
+"""What a camera token depends on, of all that the original's checkpoint holds."""
 ENCODE_AT_ONCE = 8
 """Frames that the encoder takes in one go: bounds memory, changes nothing else."""
 
@@ -132,7 +132,7 @@ class Cut3r(nn.Module):
         A leading ``module.`` (left by distributed training) goes too.
         """
         named = {key.removeprefix("module."): value for key, value in original.items()}
-        return {key: value for key, value in named.items() if not key.startswith(UNUSED)}
+        return {key: value for key, value in named.items() if key.partition(".")[0] in PARTS}
 
     def forward(self, frames: Tensor) -> Tensor:
         """Camera tokens (B, F, D) of frames (B, F, 3, H, W) in [-1, 1]; the checkpoint's D is 768.
