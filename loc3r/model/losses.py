@@ -152,7 +152,8 @@ def shown(batch: Batch) -> Tensor:
     same_class = batch.patch_class.flatten(1)[row] == batch.mention_class[:, None]
     away_m = (batch.patch_xy_m.flatten(1, 3)[row] - batch.mention_m[:, None]).norm(dim=-1)
     near = batch.patch_valid.flatten(1)[row] & (away_m < NEAR_M)
-    return same_class & near & (batch.mention_class >= 0)[:, None]
+    showing: Tensor = same_class & near & (batch.mention_class >= 0)[:, None]
+    return showing
 
 
 def _pointing(outputs: Outputs, batch: Batch) -> Tensor | None:

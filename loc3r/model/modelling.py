@@ -125,7 +125,8 @@ class Loc3R(nn.Module):
             side = self.config.data.frame_size_px // self.config.data.patch_px
             states = tower.encoder(inputs_embeds=tower.embeddings(frames)).last_hidden_state
             features = states.unflatten(1, (side, side))
-        return features.unflatten(0, pixels.shape[:2])
+        batched: Tensor = features.unflatten(0, pixels.shape[:2])
+        return batched
 
     def embed_prefix(self, ids: Tensor, features: Tensor, camera_tokens: Tensor) -> Tensor:
         """Embeddings (B, N, d) of ids (B, N) that hold a video each: features of ``see``, cameras (B, T, D)."""
@@ -151,7 +152,8 @@ class Loc3R(nn.Module):
             return projected
         grid = projected.flatten(0, 1).permute(0, 3, 1, 2)
         pooled = F.interpolate(grid, size=(side, side), mode="bilinear").permute(0, 2, 3, 1)
-        return pooled.unflatten(0, features.shape[:2])
+        tokens: Tensor = pooled.unflatten(0, features.shape[:2])
+        return tokens
 
     def read_layout(self, last: Tensor, ids: Tensor) -> Gaussian:
         """Every vision token's place (B, T, R, R, 2) from final states (B, N, d)."""
@@ -200,7 +202,8 @@ class Loc3R(nn.Module):
         seen &= torch.arange(length, device=at.device) <= at[:, None]
         attention = logits.masked_fill(~seen, -torch.inf).log_softmax(-1)
         patches = (batch.ids[:1] == self.config.tokens.image).expand_as(attention)
-        return attention[patches].unflatten(0, (len(at), -1))
+        pointing: Tensor = attention[patches].view(len(at), -1)
+        return pointing
 
     def save(self, folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
         """Write weights, config and tokenizer into ``folder``."""

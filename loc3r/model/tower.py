@@ -25,6 +25,9 @@ PATCH_PX = 32
 class Lite0(nn.Module):
     """Frames (N, 3, S, S) in [-1, 1] to features (N, S/32, S/32, ``FEATURES``); S a multiple of 32."""
 
+    mean: Tensor
+    spread: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.stem = _Conv(3, 32, kernel=3, stride=2)

@@ -202,7 +202,7 @@ class DepthFile:
 def _decoded(data: bytes) -> NDArray[np.uint16]:
     """One frame: lz4 of uint16 millimetres, else deflate of float32 metres."""
     try:
-        import lz4.block  # type: ignore[import-untyped]  # only this layout needs it
+        import lz4.block  # only this layout needs it
     except ImportError as error:
         raise FrameError("lz4 is not installed", expected="lz4, for depth.bin", fix="pip install lz4") from error
     try:
