@@ -9,7 +9,7 @@ import zlib
 from dataclasses import dataclass
 from struct import pack
 
-import grpc  # type: ignore[import-untyped]
+import grpc
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from loc3r.client import Loc3R
