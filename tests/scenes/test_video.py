@@ -11,7 +11,7 @@ from box_rooms import write_box_room
 from PIL import Image
 
 from loc3r.errors import FrameError, VideoError
-from loc3r.scenes.video import fit_frames, read_video, read_video_bytes, sample_frames
+from loc3r.scenes.video import VideoFile, fit_frames, read_video, read_video_bytes, sample_frames
 
 SIDE_BY_SIDE = np.zeros((48, 64, 3), np.uint8)
 SIDE_BY_SIDE[:, 32:] = 255  # black to the left, white to the right
@@ -131,3 +131,37 @@ def test_fitting_crops_the_middle_or_squashes_everything():
     assert fit_frames(frames, 10, "crop")[:, 2:-2, 2:-2].min() > 190
     squashed = fit_frames(frames, 30, "squash")
     assert squashed[:, :, :8].max() < 10 and squashed[:, :, 12:18].min() > 190
+
+
+@pytest.mark.parametrize("times", [range(24), np.cumsum(np.arange(24) % 5 + 1)], ids=["even", "variable rate"])
+def test_a_picture_is_found_by_its_number_in_any_order(tmp_path, times):
+    path = tmp_path / "v.mp4"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("mpeg4", rate=30, width=64, height=48, pix_fmt="yuv420p", bit_rate=4_000_000)
+        stream.codec_context.gop_size, stream.codec_context.max_b_frames = 7, 2
+        for i, time in enumerate(times):
+            picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 10 * i, np.uint8), format="rgb24")
+            picture.pts = int(time)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    video = VideoFile(path)
+    assert len(video) == 24
+    for number in (20, 3, 4, 4, 23, 0, 13, 12):
+        assert abs(video.picture(number).mean() - 10 * number) < 6
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_pictures_by_number_are_upright_too(tmp_path, degrees):
+    (tmp_path / "v.mp4").write_bytes(turned(mp4(3, picture=SIDE_BY_SIDE), degrees))
+    upright = read_video(tmp_path / "v.mp4", 1)[0]
+    np.testing.assert_array_equal(VideoFile(tmp_path / "v.mp4").picture(0), upright)
+
+
+def test_a_cut_video_is_no_video_file(tmp_path):
+    path = tmp_path / "v.mp4"
+    for data in (mp4()[:500], b"this is no video" * 50):
+        path.write_bytes(data)
+        with pytest.raises(VideoError, match=r"truncated|can't be decoded"):
+            VideoFile(path)
+    with pytest.raises(VideoError):
+        VideoFile(tmp_path / "absent.mp4")
