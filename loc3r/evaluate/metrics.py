@@ -26,8 +26,8 @@ LAYOUT_SCORER = "loc3r-layout"
 CALIBRATION_SCORER = "loc3r-calibration"
 PRIMARY = ("acc_1.0m", "acc_30deg", "answer_em")
 """What the gate decides on: the plain mean of place, direction and answer (``primary_parts``)."""
-NOWHERE = (np.inf, np.inf)
-"""Place of a pose that can't be read: far from everything."""
+UNREADABLE_M, UNREADABLE_DEG = 1000.0, 180.0
+"""Errors of a pose that can't be read: farther than any room, and the wrong way."""
 SITUATED = "sqa3d"
 """The questions that are asked from a situation; those of other data sets are reported apart."""
 
@@ -58,22 +58,23 @@ class Metric:
 
 
 def position_errors_m(predictions: Sequence[Prediction]) -> Observations:
-    """Distance on the floor plane between guess and truth, one a situation; infinite for a pose that can't be read."""
+    """Distance on the floor plane between guess and truth, one a situation; ``UNREADABLE_M`` where none can be read."""
     located = situations(predictions)
-    guess = np.array([p.position_m or NOWHERE for p in located], np.float64).reshape(-1, 2)
+    guess = np.array([p.position_m or (0.0, 0.0) for p in located], np.float64).reshape(-1, 2)
     truth = np.array([p.true_position_m for p in located], np.float64).reshape(-1, 2)
-    return Observations.of(np.linalg.norm(guess - truth, axis=1), [p.scene_id for p in located])
+    errors = np.where([p.unreadable for p in located], UNREADABLE_M, np.linalg.norm(guess - truth, axis=1))
+    return Observations.of(errors, [p.scene_id for p in located])
 
 
 def heading_errors_deg(predictions: Sequence[Prediction]) -> Observations:
-    """Angle between guess and truth in [0, 180], one a situation; 180 for a pose that can't be read."""
+    """Angle between guess and truth in [0, 180], one a situation; ``UNREADABLE_DEG`` where none can be read."""
     from loc3r.geometry.headings import angle_between_deg
 
     located = [p for p in situations(predictions) if p.heading_rad is not None or p.unreadable]
     located = [p for p in located if p.true_heading_rad is not None]
     guess = np.array([p.heading_rad or 0.0 for p in located], np.float64)
     truth = np.array([p.true_heading_rad for p in located], np.float64)
-    errors = np.where([p.unreadable for p in located], 180.0, angle_between_deg(guess, truth))
+    errors = np.where([p.unreadable for p in located], UNREADABLE_DEG, angle_between_deg(guess, truth))
     return Observations.of(errors, [p.scene_id for p in located])
 
 
