@@ -106,10 +106,10 @@ def _objects(rows: Sequence[Beacon3DRow], ratings: Floats) -> Measure:
 
 
 def _chain(rows: Sequence[Beacon3DRow], ratings: Floats) -> Measure:
-    """R1: wrong answers among those about grounded objects; R2: ungrounded objects among right answers.
+    """How answers go with grounding.
 
-    In the original's words R1 is, of the questions without extra knowledge that were answered wrongly, the share with a
-    grounded object, and R2 is, of those answered rightly, the share without one.
+    R1 (higher is better): of wrong answers that need no extra knowledge, the share about objects that were grounded.
+    R2 (lower is better): of right answers, the share about objects that were not.
     """
     good = ratings >= GOOD
     grounded = np.array([bool(row.grounded) for row in rows])
