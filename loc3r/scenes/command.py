@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 ANYTHING = click.Path(exists=True, path_type=Path)
+
+
+def _bar() -> Progress:
+    """A progress bar that goes away at the end, and is silent where the output is no terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console()
+    return Progress(console=console, transient=True, disable=not console.is_terminal)
 
 
 @click.group()
@@ -28,12 +41,10 @@ def validate(root: Path, every: int) -> None:
     Example:
       loc3r data validate data/rooms/test
     """
-    from rich.progress import Progress
-
     from loc3r.scenes.validate import validate_root
 
     errors = warnings = 0
-    with Progress(transient=True) as progress:
+    with _bar() as progress:
         for fault in validate_root(root, progress, every):
             progress.console.print(str(fault), markup=False, highlight=False, soft_wrap=True)
             errors += fault.severity == "error"
@@ -55,12 +66,10 @@ def extract(root: Path, out: Path, every: int) -> None:
     Example:
       loc3r data extract scannet/scans --every 10 --out data/scannet
     """
-    from rich.progress import Progress
-
     from loc3r.scenes.extract import extract_scans
 
     scans = broken = 0
-    with Progress(transient=True) as progress:
+    with _bar() as progress:
         for fault in extract_scans(root, out, every, progress):
             scans += 1
             if fault is not None:
