@@ -78,11 +78,11 @@ def prepare(
     folders = scene_folders(root)
     job = Job(recipe.data, _class_names(root, folders), describe_prior(recipe.data.prior, recipe.data.prior_size_px))
     raw_samples = read_raw_samples(root, split, folders)  # a fault in them shows before the long work
-    mixed: dict[str, Any] = {}
+    more: dict[str, Any] = _tier(root)
     if mixture is not None:
         here = {folder.name for folder in folders}
         drawn = mixture.draw(sample for sample in raw_samples if sample.scene_id in here)
-        raw_samples, mixed = drawn.samples, {"mixture": drawn.record}
+        raw_samples, more["mixture"] = drawn.samples, drawn.record
     plan = {
         out / f"scenes-{i:05d}.parquet": folders[start : start + SCENES_A_SHARD]
         for i, start in enumerate(range(0, len(folders), SCENES_A_SHARD))
@@ -97,7 +97,7 @@ def prepare(
     samples = [bev_sample(sample, maps[sample.scene_id]) for sample in raw_samples if sample.scene_id in maps]
     write_samples(out / "samples.parquet", samples)
     lost = len(raw_samples) - len(samples)
-    write_json(out / "manifest.json", _manifest(split, job, shards, samples) | {"samples_without_scene": lost} | mixed)
+    write_json(out / "manifest.json", _manifest(split, job, shards, samples) | {"samples_without_scene": lost} | more)
     return out
 
 
@@ -109,6 +109,13 @@ def describe_prior(name: str, size_px: int | None = None) -> dict[str, Any]:
     prior, language = load_prior(name, size_px), prior_card(name).language
     known = {"fingerprint": prior.fingerprint, "licence": prior.licence, "dim": prior.dim}
     return {"name": prior.name, "language": language or prior.fingerprint, **known}
+
+
+def _tier(root: Path) -> dict[str, Any]:
+    """What the data set says that its results may be called, if it says so."""
+    manifest = root / "manifest.json"
+    values = read_json(manifest) if manifest.is_file() else {}
+    return {"tier": values["tier"]} if "tier" in values else {}
 
 
 def _class_names(root: Path, folders: Sequence[Path]) -> tuple[str, ...]:

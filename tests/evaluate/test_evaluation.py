@@ -139,11 +139,13 @@ def test_labels_claim_only_what_the_data_are(rooms: Path) -> None:
     test, train = splits(rooms)
     assert label_of(test) == "T0: unseen synthetic rooms"
     assert "train" in label_of(train)
+    test.manifest["tier"] = "T2"
+    assert "not SQA3D" in label_of(test)
 
 
 def test_splits_that_share_rooms_are_refused(rooms: Path, tmp_path: Path) -> None:
     overlapping = PreparedData(write_rooms(tmp_path / "train", "train", scenes=3, first=9))
-    with pytest.raises(DataError, match="scenes of the training split"):
+    with pytest.raises(DataError, match="are trained on"):
         evaluate_model(rooms / "model", splits(rooms)[0], overlapping, tmp_path / "out")
 
 

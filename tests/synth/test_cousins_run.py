@@ -11,12 +11,17 @@ import pytest
 from click.testing import CliRunner, Result
 
 from loc3r.cli import loc3r
+from loc3r.datasets.mixture import Mixture
 from loc3r.datasets.readers import read_vsibench_scenes
 from loc3r.datasets.writers import room_part, write_annotations
 from loc3r.errors import AnnotationError, DataError
 from loc3r.files import hash_folder, read_json
+from loc3r.geometry.headings import angle_between_deg, heading_from_sqa3d
+from loc3r.recipe import load_recipe
 from loc3r.scenes.bev_samples import read_raw_samples
 from loc3r.scenes.format import SceneFolder, scene_folders
+from loc3r.scenes.prepare import prepare
+from loc3r.scenes.shards import PreparedData
 from loc3r.scenes.validate import validate_root
 from loc3r.synth.furniture import FurniturePack
 from loc3r.synth.language import describe
@@ -24,6 +29,7 @@ from loc3r.synth.layout import furnish
 
 CENTER = (1.25, -2.5, 0.75)
 FRAMES = 3
+RECIPE = Path(__file__).parents[2] / "recipes" / "rooms-demo.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -113,10 +119,11 @@ def compared(sources: Path, root: Path) -> dict[str, list[int]]:
             )
             found[key] = list(ours)
             for row_id, row in ours.items():
-                for pose_key in ("position", "rotation"):
-                    if pose_key in row:
-                        their = theirs[row_id][pose_key]
-                        assert row[pose_key] == pytest.approx(their, abs=1e-5) or pose_key == "rotation"
+                if "position" in row:
+                    their = theirs[row_id]
+                    assert row["position"] == pytest.approx(their["position"], abs=1e-5)
+                    headings = [heading_from_sqa3d(one["rotation"]) for one in (row, their)]
+                    assert angle_between_deg(*headings) < 1e-4
                 same = set(row) - {"position", "rotation", "augmented", "alternative_situation"}
                 assert {field: row[field] for field in same} == {field: theirs[row_id][field] for field in same}
     return found
@@ -150,3 +157,19 @@ def test_rooms_are_still_made_without_a_subcommand(sources: Path, tmp_path: Path
         part for part in arguments(sources, tmp_path)[:-4] if "answers" not in part and "sqa_annotations" not in part
     ]
     assert "go together" in CliRunner().invoke(loc3r, alone).output
+
+
+def test_they_are_prepared_as_a_mixture_that_the_manifest_records(made: tuple[Path, Result], tmp_path: Path) -> None:
+    recipe = load_recipe(RECIPE, ("data.prior=oracle", "data.frames=2", "data.prior_oversampling=1"))
+    mixture = Mixture.model_validate({"seed": 5, "parts": {"sqa3d-localization": {"count": 3}}})
+    out = prepare(made[0], "test", recipe, tmp_path / "prepared", workers=1, mixture=mixture)
+    data = PreparedData(out)
+    record = data.manifest["mixture"]
+    assert (data.manifest["tier"], record["hash"], record["mixture"]["seed"]) == ("T2", mixture.hash, 5)
+    assert record["drawn"]["sqa3d-localization"]["drawn"] == 3 == len(data.samples)
+    assert all(sample.position_m and sample.situation and not sample.answers for sample in data.samples)
+    inside = [np.ptp(data.scene(sample.scene_id).room_outline_m, axis=0) for sample in data.samples]
+    assert all(
+        np.abs(np.array(s.position_m)).max() < np.linalg.norm(size)
+        for s, size in zip(data.samples, inside, strict=True)
+    )
