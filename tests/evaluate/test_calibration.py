@@ -62,7 +62,7 @@ def test_a_true_uncertainty_has_no_calibration_error() -> None:
         assert inside(HONEST, sigmas).mean == pytest.approx(expected_share(sigmas), abs=0.03)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.floats(0.2, 5))
 def test_the_fitted_temperature_undoes_a_scaled_sigma(scale: float) -> None:
     boastful = tempered(HONEST, 1 / scale)
@@ -73,7 +73,7 @@ def test_the_fitted_temperature_undoes_a_scaled_sigma(scale: float) -> None:
     assert mended <= min(0.02, position_error(boastful, FEW).value + 1e-3)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.floats(1.5, 6))
 def test_the_error_grows_with_boasting_and_with_modesty(scale: float) -> None:
     honest_error = position_error(HONEST, FEW).value
@@ -92,7 +92,6 @@ def test_a_boastful_heading_is_found_out() -> None:
     assert heading_error(sure, FEW).value == pytest.approx(0.99 - cosines.mean(), abs=0.02)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-3, 3), st.floats(-3, 3)), min_size=1, max_size=20))
 def test_the_ellipse_that_reaches_the_truth_is_that_of_its_sigmas(offsets: list[tuple[float, float]]) -> None:
     made = [guess(str(i), situation=str(i), position_m=(1 + x, 2 + y)) for i, (x, y) in enumerate(offsets)]
@@ -101,7 +100,6 @@ def test_the_ellipse_that_reaches_the_truth_is_that_of_its_sigmas(offsets: list[
         assert needed == pytest.approx(expected_share(math.sqrt(squared)))
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-5, 5), max_size=60), st.integers(1, 12))
 def test_bins_are_equally_large_and_ordered(values: list[float], bins: int) -> None:
     found = equal_bins(np.array(values, np.float64), bins)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from guesses import guess, guesses_of
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from loc3r.evaluate.decline import Ranked, decline_curves, rankings
@@ -23,7 +23,6 @@ def ranked_of(pairs: list[tuple[bool, float]]) -> Ranked:
     return Ranked.of(np.array(right), np.array(sureness, np.float64), scenes)
 
 
-@settings(deadline=None)
 @given(answers, st.randoms())
 def test_the_order_of_equally_sure_guesses_does_not_matter(pairs: list[tuple[bool, float]], random: object) -> None:
     shuffled = sorted(pairs, key=lambda _: random.random())  # type: ignore[attr-defined]
@@ -32,7 +31,6 @@ def test_the_order_of_equally_sure_guesses_does_not_matter(pairs: list[tuple[boo
     assert first.area(FEW).value == pytest.approx(second.area(FEW).value)
 
 
-@settings(deadline=None)
 @given(answers)
 def test_the_area_is_the_mean_accuracy_over_all_coverages(pairs: list[tuple[bool, float]]) -> None:
     found = ranked_of(pairs)
@@ -41,7 +39,6 @@ def test_the_area_is_the_mean_accuracy_over_all_coverages(pairs: list[tuple[bool
     assert found.at(np.array([1.0]))[0] == pytest.approx(found.accuracy)
 
 
-@settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=40))
 def test_sureness_that_knows_is_worth_most_and_one_that_says_nothing_is_worth_nothing(right: list[bool]) -> None:
     knowing, silent, wrong = (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from guesses import guess
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
@@ -32,7 +32,6 @@ def error_m(prediction: Prediction) -> float:
     return math.dist(prediction.position_m, prediction.true_position_m)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(0, 30).map(lambda n: n / 8), min_size=1, max_size=60), st.integers(1, 12), st.integers())
 def test_the_choice_depends_on_nothing_but_errors_and_ids(errors_m: list[float], rooms: int, seed: int) -> None:
     predictions = made(errors_m, rooms)
@@ -42,7 +41,6 @@ def test_the_choice_depends_on_nothing_but_errors_and_ids(errors_m: list[float],
     assert len(chosen) == min(CASES, len(predictions))
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 5), min_size=CASES, max_size=60))
 def test_with_a_room_for_each_situation_every_sixth_shows_its_middle(errors_m: list[float]) -> None:
     chosen = representative(made(errors_m, rooms=len(errors_m)))
@@ -59,7 +57,6 @@ def test_a_room_is_shown_once_if_there_are_rooms_enough() -> None:
     assert len({p.scene_id for p in representative(made(errors_m.tolist(), rooms=2))}) == 2
 
 
-@settings(deadline=None)
 @given(st.lists(st.sets(st.sampled_from([f"thing {i}" for i in range(30)]), max_size=len(PALETTE) // 2), max_size=6))
 def test_things_that_share_a_map_differ_in_colour(maps: list[set[str]]) -> None:
     colours = palette(maps)
