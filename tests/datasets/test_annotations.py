@@ -265,3 +265,38 @@ def test_a_mention_outside_its_text_is_refused(root: Path) -> None:
     short = [sample.model_copy(update={"situation": "I am"}) for sample in samples]
     with pytest.raises(AnnotationError, match="outside its situation"):
         with_grounding(short, grounding)
+
+
+MSQA_ROW = {
+    "index": 1, "scan_id": "s", "type": "counting", "situation": "I sit.", "question": "How many?", "answers": ["two"],
+    "location": [1, 2, 0],
+}  # fmt: skip
+BEACON_ROW = {
+    "question_id": "s_4_0_spatial_1", "scene_id": "s", "question": "Where?", "answers": ["here"], "object_ids": [4],
+}  # fmt: skip
+
+
+def test_a_folder_s_data_sets_come_in_their_own_splits(root: Path, tmp_path: Path) -> None:
+    annotations = tmp_path / "annotations"
+    for name, row in (("msqa/msqa_scannet_test_subset_827.json", MSQA_ROW), ("beacon3d/scannet_qa.json", BEACON_ROW)):
+        (annotations / name).parent.mkdir(parents=True)
+        (annotations / name).write_text(json.dumps([row]))
+    with pytest.raises(AnnotationError, match="axisAlignment"):
+        read_annotations(tmp_path, "test", box_center)
+    samples = read_annotations(tmp_path, "test", box_center, lambda _: np.eye(4))
+    assert [(s.dataset, s.question_type, s.position_m) for s in samples] == [
+        ("msqa", "counting", (1.0, 2.0)), ("beacon3d", "spatial", None),
+    ]  # fmt: skip
+    with pytest.raises(AnnotationError, match="no annotations"):
+        read_annotations(tmp_path, "train", box_center, lambda _: np.eye(4))
+
+
+def test_situations_beyond_the_questions_come_too(root: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "annotations" / "sqa3d"
+    folder.mkdir(parents=True)
+    for name in ("situations", "localization_annotations"):
+        file = f"v1_{name}_train_scannetv2.json"
+        (folder / file).write_text((root / "annotations" / "sqa3d" / file).read_text())
+    alone = read_annotations(tmp_path, "train", box_center)
+    assert alone and {sample.dataset for sample in alone} == {"sqa3d-localization"}
+    assert "sqa3d-localization" not in {sample.dataset for sample in read_annotations(root, "train", box_center)}
