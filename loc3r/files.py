@@ -19,9 +19,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
     os.close(handle)
     temporary = Path(name)
-    temporary.chmod(0o644)  # mkstemp's 0600 would hide the result from other users
     try:
         yield temporary
+        temporary.chmod(0o644)  # mkstemp's 0600, or a library's, would hide the result from other users
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -1,9 +1,10 @@
 """``rooms-vo``: our small recurrent pose prior, trained on synthetic rooms and then frozen.
 
-Monocular frames in, one camera token a frame out. For each pair of neighbouring frames a soft correlation
-gives a coarse optical flow; a GRU turns it into metric motion, which is integrated from the first frame, as
-CUT3R's recurrent state does (paper.md section 1.2). A token is the GRU's latent beside the features of the
-integrated pose, so a reader needs no further geometry.
+Monocular frames in, one camera token a frame out. A convolutional network says of each cell of a frame where it is
+in metres, seen from the upright camera, and what it looks like. A new frame attends to the cells of all frames that
+came before it, whose places on the map are known by then; the rigid motion that fits the matched cells best is its
+pose, and its cells join the memory. CUT3R's recurrent state does the same with learned weights alone
+(paper.md section 1.2); here the geometry is explicit, so a quarter of a million weights are enough.
 """
 
 from __future__ import annotations
@@ -23,130 +24,101 @@ from torch.nn import functional as F
 
 from loc3r.errors import CheckpointError, FrameError
 from loc3r.files import atomic_path, hash_file, read_json, write_json
+from loc3r.priors import pose_token
+from loc3r.priors.alignment import Track, track
 
-FREQUENCIES = (0.4, 0.8, 1.6, 3.2)
-"""Radians a metre of the position features: wavelengths of 16 m down to 2 m."""
+STRIDE = 8
+METHOD = 2
+"""Raised when the same weights would give other tokens."""
 
 
 @dataclass(frozen=True)
 class VOConfig:
     """Sizes of the network."""
 
-    size_px: int = 96
-    width: int = 48
-    latent: int = 32
-    hidden: int = 128
+    size_px: int = 128
+    width: int = 72
+    wide: int = 112
+    descriptor: int = 48
 
     @property
-    def token_dim(self) -> int:
-        """Width of a camera token: the latent and the pose's features."""
-        return self.latent + pose_feature_dim()
+    def side(self) -> int:
+        """Cells on a side of a frame."""
+        return self.size_px // STRIDE
 
 
 @dataclass(frozen=True)
-class Motion:
-    """What the network reads off a video of T frames.
+class Sight:
+    """What the network sees in N frames of C cells each, row by row.
 
-    ``step`` (B, T, 4): forward, left and up in metres and the turn in radians since the frame before, in the
-    gravity-aligned frame of the camera before (zero for the first frame). ``attitude`` (B, T, 3): height above
-    the floor in metres, pitch and roll in radians. ``latent`` (B, T, L).
+    ``points_m`` (N, C, 3): forward, left and height above the floor, from the point on the floor below the camera,
+    turned with the camera but upright. ``log_spread`` (N, C): logarithm of the relative error that it expects.
+    ``descriptors`` (N, C, D), sharpened: a dot product is a logit. ``unseen`` (N, C): the logit of having been seen
+    in no other frame. ``attitude`` (N, 3): height above the floor in metres, pitch and roll in radians.
     """
 
-    step: Tensor
+    points_m: Tensor
+    log_spread: Tensor
+    descriptors: Tensor
+    unseen: Tensor
     attitude: Tensor
-    latent: Tensor
 
 
-def pose_feature_dim() -> int:
-    """Length of ``pose_features``' last axis."""
-    return 4 * len(FREQUENCIES) + 2 + 2 + 4
-
-
-def pose_features(path: Tensor, attitude: Tensor) -> Tensor:
-    """Smooth features (..., P) of poses: path (..., 4) is x, y, z, yaw; attitude (..., 3)."""
-    angles = torch.cat([path[..., :2] * frequency for frequency in FREQUENCIES], -1)
-    yaw = path[..., 3:]
-    return torch.cat(
-        [angles.sin(), angles.cos(), path[..., :2] / 4, yaw.sin(), yaw.cos(), path[..., 2:3], attitude], -1
-    )
-
-
-def integrate(step: Tensor) -> Tensor:
-    """Path (B, T, 4) of x, y, z in metres and yaw in radians from steps (B, T, 4).
-
-    The frame is the bird's-eye one: the first camera stands at the origin and looks along +y.
-    """
-    yaw = step[..., 3].cumsum(-1) + torch.pi / 2
-    before = F.pad(yaw[:, :-1], (1, 0), value=torch.pi / 2)
-    forward, left = step[..., 0], step[..., 1]
-    east = forward * before.cos() - left * before.sin()
-    north = forward * before.sin() + left * before.cos()
-    return torch.stack([east.cumsum(-1), north.cumsum(-1), step[..., 2].cumsum(-1), yaw], -1)
-
-
-class VisualOdometry(nn.Module):
-    """Frames (B, T, 3, S, S) in [-1, 1] to ``Motion``."""
+class RoomsNet(nn.Module):
+    """Frames (N, 3, S, S) in [-1, 1] to ``Sight``."""
 
     def __init__(self, config: VOConfig) -> None:
         super().__init__()
         self.config = config
-        width = config.width
+        width, wide = config.width, config.wide
         self.stem = nn.Sequential(
-            nn.Conv2d(3, width // 2, 5, 2, 2), nn.GELU(),
-            nn.Conv2d(width // 2, width, 3, 2, 1), nn.GELU(),
-            nn.Conv2d(width, width, 3, 1, 1), nn.GELU(),
+            nn.Conv2d(3, 24, 5, 2, 2), nn.GELU(), nn.Conv2d(24, 40, 3, 2, 1), nn.GELU(), nn.Conv2d(40, width, 3, 2, 1)
+        )
+        self.place = nn.Parameter(torch.zeros(width, config.side, config.side))
+        self.near = nn.Sequential(_Residual(width), _Residual(width))
+        self.far = nn.Sequential(nn.Conv2d(width, wide, 3, 2, 1), _Residual(wide), _Residual(wide))
+        self.whole = nn.Linear(wide, wide)
+        self.back = nn.Conv2d(wide, width, 1)
+        self.fuse = _Residual(width)
+        self.cells = nn.Conv2d(width, 4 + 1 + config.descriptor, 1)
+        self.attitude = nn.Sequential(nn.Linear(wide, 64), nn.GELU(), nn.Linear(64, 3))
+        self.log_sharpness = nn.Parameter(torch.tensor(2.5))
+
+    def forward(self, frames: Tensor) -> Sight:
+        """Look at frames (N, 3, S, S)."""
+        near = self.near(self.stem(frames) + self.place)
+        far = self.far(near)
+        mean = far.mean((2, 3))
+        far = far + self.whole(mean)[..., None, None]
+        near = self.fuse(near + F.interpolate(self.back(far), near.shape[-2:], mode="bilinear"))
+        cells = self.cells(near).flatten(2).transpose(1, 2)
+        range_m = (cells[..., 0] + 1).exp()
+        across = self._rays(cells) + cells[..., 1:3]
+        places = range_m[..., None] * torch.cat([torch.ones_like(across[..., :1]), across], -1)
+        attitude = self.attitude(mean)
+        up = places + F.pad(1.5 + attitude[:, :1], (2, 0))[:, None]
+        sharp = F.normalize(cells[..., 5:], dim=-1) * (self.log_sharpness / 2).exp()
+        return Sight(up, cells[..., 3].clamp(-4, 2), sharp, cells[..., 4], attitude + attitude.new_tensor([1.5, 0, 0]))
+
+    def _rays(self, like: Tensor) -> Tensor:
+        """Slopes (C, 2) to the left and up of each cell's ray in a level camera of 63 by 49 degrees."""
+        side = self.config.side
+        axis = 1 - (torch.arange(side, device=like.device, dtype=like.dtype) + 0.5) / side * 2
+        rows, columns = torch.meshgrid(axis, axis, indexing="ij")
+        return torch.stack([columns.flatten() * 0.61, rows.flatten() * 0.46], -1)
+
+
+class _Residual(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.change = nn.Sequential(
+            nn.GroupNorm(8, width), nn.GELU(), nn.Conv2d(width, width, 3, 1, 1),
+            nn.GELU(), nn.Conv2d(width, width, 3, 1, 1),
         )  # fmt: skip
-        self.match = nn.Conv2d(width, width, 1)
-        self.coarse = nn.Conv2d(width, width, 3, 2, 1)
-        self.log_scale = nn.Parameter(torch.tensor(3.5))  # sharp from the start: even random features match
-        self.pair = nn.Sequential(
-            nn.Conv2d(2 * width + 6, 64, 3, 1, 1), nn.GELU(),
-            nn.Conv2d(64, 64, 3, 2, 1), nn.GELU(),
-            nn.Flatten(), nn.Linear(64 * (config.size_px // 16) ** 2, config.hidden), nn.GELU(),
-        )  # fmt: skip
-        self.memory = nn.GRU(config.hidden, config.hidden, batch_first=True)
-        self.step = nn.Linear(2 * config.hidden, 4)
-        self.attitude = nn.Linear(2 * config.hidden, 3)
-        self.latent = nn.Linear(config.hidden, config.latent)
 
-    def forward(self, frames: Tensor) -> Motion:
-        """Read the motion off frames (B, T, 3, S, S)."""
-        batch, count = frames.shape[:2]
-        fine = self.stem(frames.flatten(0, 1)).unflatten(0, (batch, count))
-        before = torch.cat([fine[:, :1], fine[:, :-1]], 1)  # the first frame is compared with itself
-        pairs = self.pair(self._compare(fine.flatten(0, 1), before.flatten(0, 1)))
-        pairs = pairs.unflatten(0, (batch, count))
-        state, _ = self.memory(pairs)
-        both = torch.cat([pairs, state], -1)
-        moving = torch.ones(count, device=frames.device)
-        moving[0] = 0
-        return Motion(self.step(both) * moving[:, None], self.attitude(both), torch.tanh(self.latent(state)))
-
-    def _compare(self, now: Tensor, before: Tensor) -> Tensor:
-        """Where each coarse cell of ``now`` was in ``before``: flow, confidence, features (N, C, S/8, S/8)."""
-        here = F.avg_pool2d(self.match(now), 2)
-        there = self.match(before)
-        scores = torch.einsum("ncp,ncq->npq", F.normalize(here.flatten(2), dim=1), F.normalize(there.flatten(2), dim=1))
-        weights = (scores * self.log_scale.exp()).softmax(-1)
-        side = here.shape[-1]
-        expected = weights @ _grid(there.shape[-1], now)
-        place = _grid(side, now)
-        spread = weights @ _grid(there.shape[-1], now).square() - expected.square()
-        parts = [
-            expected - place,
-            place.expand_as(expected),
-            weights.amax(-1, keepdim=True),
-            spread.sum(-1, True),
-        ]
-        maps = torch.cat(parts, -1).transpose(1, 2).unflatten(2, (side, side))
-        return torch.cat([maps, self.coarse(now), self.coarse(before)], 1)
-
-
-def _grid(side: int, like: Tensor) -> Tensor:
-    """Cell centres (side * side, 2) in [-1, 1], row by row, x first."""
-    axis = (torch.arange(side, device=like.device, dtype=like.dtype) + 0.5) / side * 2 - 1
-    rows, columns = torch.meshgrid(axis, axis, indexing="ij")
-    return torch.stack([columns.flatten(), rows.flatten()], -1)
+    def forward(self, maps: Tensor) -> Tensor:
+        changed: Tensor = self.change(maps)
+        return maps + changed
 
 
 class RoomsVO:
@@ -154,11 +126,11 @@ class RoomsVO:
 
     name = "rooms-vo"
     licence = "Apache-2.0"
+    dim = pose_token.DIM
 
-    def __init__(self, network: VisualOdometry, fingerprint: str) -> None:
+    def __init__(self, network: RoomsNet, fingerprint: str) -> None:
         self.network = network.eval().requires_grad_(False)
         self.fingerprint = fingerprint
-        self.dim = network.config.token_dim
 
     @staticmethod
     @functools.cache
@@ -182,23 +154,26 @@ class RoomsVO:
                 expected=f"{weights.name} and {card.name}",
                 fix="loc3r prior train --help tells how to make them",
             )
-        network = VisualOdometry(VOConfig(**read_json(card)["config"]))
-        network.load_state_dict({k: v.float() for k, v in load_file(weights).items()})
-        return RoomsVO(network, f"rooms-vo-{hash_file(weights)[:12]}")
+        network = RoomsNet(VOConfig(**read_json(card)["config"]))
+        network.load_state_dict({name: value.float() for name, value in load_file(weights).items()})
+        return RoomsVO(network, f"rooms-vo-{METHOD}-{hash_file(weights)[:12]}")
 
     def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Camera tokens (T, dim) of frames (T, H, W, 3) uint8 RGB in walking order."""
-        path, attitude, latent = self._read(frames)
-        return torch.cat([latent, pose_features(path, attitude)], -1).numpy()
+        walked, attitude = self._walk(frames)
+        place = np.concatenate([walked.path[:, :2], attitude[:, :1]], -1)
+        angles = np.concatenate([walked.path[:, 2:] - np.pi / 2, attitude[:, 1:]], -1)
+        return pose_token.pose_tokens(place, angles, walked.doubts)
 
     def poses(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The pose that the tokens carry, (T, 4): x, y in metres of the bird's-eye frame, z, yaw in radians."""
-        return self._read(frames)[0].numpy()
+        walked, attitude = self._walk(frames)
+        return np.concatenate([walked.path[:, :2], attitude[:, :1], walked.path[:, 2:]], -1).astype(np.float32)
 
     @torch.inference_mode()
-    def _read(self, frames: NDArray[np.uint8]) -> tuple[Tensor, Tensor, Tensor]:
-        motion = self.network(to_input(frames, self.network.config.size_px)[None])
-        return integrate(motion.step)[0], motion.attitude[0], motion.latent[0]
+    def _walk(self, frames: NDArray[np.uint8]) -> tuple[Track, NDArray[np.float32]]:
+        sight = self.network(to_input(frames, self.network.config.size_px))
+        return track(sight.points_m, sight.log_spread, sight.descriptors, sight.unseen), sight.attitude.numpy()
 
 
 def to_input(frames: NDArray[np.uint8], size_px: int) -> Tensor:
@@ -217,7 +192,7 @@ def to_input(frames: NDArray[np.uint8], size_px: int) -> Tensor:
     return F.interpolate(pixels, (size_px, size_px), mode="area") / 127.5 - 1
 
 
-def save(network: VisualOdometry, folder: Path, record: dict[str, object]) -> None:
+def save(network: RoomsNet, folder: Path, record: dict[str, object]) -> None:
     """Write half-precision weights and the card (sizes, recipe, scores) into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.half().contiguous() for name, value in network.state_dict().items()}
