@@ -99,6 +99,7 @@ def record_scores(run: TrackedRun, done: Evaluated) -> None:
             if math.isfinite(value)  # MLflow's database knows nothing else
         }
     )
+    run.log_metrics({f"test/{name}": done.record[name] for name in ("empty_answers", "unreadable_poses")})
     for name in ("scores.json", "predictions.jsonl", "report.md", "report.html", "birds_eye.png", "reliability.png"):
         if (done.folder / name).is_file():
             run.log_artifacts(done.folder / name, f"evaluation/{protocol}")
