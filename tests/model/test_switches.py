@@ -15,7 +15,7 @@ from loc3r.model.processor import Processor
 from loc3r.scenes.shards import PreparedSample, PreparedScene
 
 NO_DENSE = {"naming_layer": None, "mention_layer": None, "look_at": False}
-WEIGHTLESS = {"layout": 0.0, "naming": 0.0, "mention": 0.0, "look_at": 0.0}
+WEIGHTLESS = {"layout": 0.0, "naming": 0.0, "mention": 0.0, "look_at": 0.0, "pointing": 0.0}
 
 
 def trained_names(processor: Processor, scene: PreparedScene, samples: list[PreparedSample]) -> set[str]:
