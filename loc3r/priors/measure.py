@@ -213,9 +213,7 @@ def table(measured: Measured, title: str) -> Table:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    shown = Table(
-        title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, show_edge=False, padding=(0, 0, 0, 1)
-    )
+    shown = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, show_edge=False, padding=0)
     shown.add_column("", no_wrap=True)
     for heading in ("turn a\nframe", "step a\nframe", "heading", "place", "ATE", "ATE,\nscaled"):
         shown.add_column(heading, justify="right", no_wrap=True)
