@@ -203,9 +203,15 @@ def _experiment(client: MlflowClient, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return str(client.create_experiment(name))
+            return str(client.create_experiment(name, artifact_location=_artifacts_beside(client.tracking_uri)))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another process was first
                 raise
             found = client.get_experiment_by_name(name)
     return str(found.experiment_id)
+
+
+def _artifacts_beside(uri: str) -> str | None:
+    """A folder beside a database without a server; MLflow's own choice would be where the program was started."""
+    database = uri.removeprefix("sqlite:///")
+    return None if database == uri else (Path(database).resolve().parent / "artifacts").as_uri()

@@ -35,6 +35,7 @@ def test_a_killed_ablation_goes_on_and_is_recorded_in_mlflow(
         run_ablation(plan, train, told, page)
     client = MlflowClient(uri)
     (experiment,) = [e for e in client.search_experiments() if e.name == "loc3r"]
+    assert experiment.artifact_location == (tmp_path / "artifacts").as_uri()  # not where the program was started
     (parent,) = client.search_runs([experiment.experiment_id], "tags.`loc3r.kind` = 'ablation'")
     assert parent.info.status == "FAILED"
     assert json.loads((plan.out / "ablation.json").read_text())["children_missing"] == 1
