@@ -58,7 +58,12 @@ VARIANTS = (
     ),
     Variant("+layout", "and the layout loss", (*NO_CAMERA, *NO_DENSE_GROUNDING), over=("situation",)),
     Variant("+camera", "and camera tokens: the paper in full", NO_DENSE_GROUNDING, over=("+layout",)),
-    Variant("+dense-grounding", "and dense grounding, camera tokens shared: the recipe as it is", (), over=("+camera", "text-only")),
+    Variant(
+        "+dense-grounding",
+        "and dense grounding, camera tokens shared: the recipe as it is",
+        (),
+        over=("+camera", "text-only"),
+    ),
     Variant("true-poses", "the same with true poses in them: the upper bound", TRUE_POSES, ("+dense-grounding",)),
 )
 PAPER = ("situation", "+layout", "+camera")
