@@ -62,7 +62,7 @@ def test_a_true_uncertainty_has_no_calibration_error() -> None:
         assert inside(HONEST, sigmas).mean == pytest.approx(expected_share(sigmas), abs=0.03)
 
 
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(st.floats(0.2, 5))
 def test_the_fitted_temperature_undoes_a_scaled_sigma(scale: float) -> None:
     boastful = tempered(HONEST, 1 / scale)
@@ -73,7 +73,7 @@ def test_the_fitted_temperature_undoes_a_scaled_sigma(scale: float) -> None:
     assert mended <= min(0.02, position_error(boastful, FEW).value + 1e-3)
 
 
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(st.floats(1.5, 6))
 def test_the_error_grows_with_boasting_and_with_modesty(scale: float) -> None:
     honest_error = position_error(HONEST, FEW).value
