@@ -60,7 +60,7 @@ VARIANTS = (
     Variant("+camera", "and camera tokens: the paper in full", NO_DENSE_GROUNDING, over=("+layout",)),
     Variant(
         "+dense-grounding",
-        "and dense grounding, camera tokens shared: the recipe as it is",
+        "and dense grounding, shared cameras: the whole recipe",
         (),
         over=("+camera", "text-only"),
     ),
