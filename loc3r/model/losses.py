@@ -58,19 +58,17 @@ def loss_weights(loss: LossRecipe) -> dict[str, float]:
 
 def supervised(batch: Batch, config: Loc3RConfig) -> dict[str, float]:
     """How many things each active term sums over; the patches of a video count once a question."""
-    patches = batch.patch_valid.flatten(1).sum(1)
-    named = (batch.patch_class >= 0).flatten(1).sum(1)
-    counts = {
-        "answer": (batch.labels != UNSUPERVISED).sum(),
-        "layout": (patches * batch.questions).sum(),
-        "position": _known(batch.position_m).sum(),
-        "heading": batch.heading_rad.isfinite().sum(),
-        "naming": (named * batch.questions).sum(),
-        "mention": torch.tensor(len(batch.mention_at)),
-        "look_at": _known(batch.look_at_m).sum(),
-        "pointing": shown(batch).any(-1).sum(),
+    count: dict[str, Callable[[], Tensor]] = {
+        "answer": lambda: (batch.labels != UNSUPERVISED).sum(),
+        "layout": lambda: (batch.patch_valid.flatten(1).sum(1) * batch.questions).sum(),
+        "position": lambda: _known(batch.position_m).sum(),
+        "heading": lambda: batch.heading_rad.isfinite().sum(),
+        "naming": lambda: ((batch.patch_class >= 0).flatten(1).sum(1) * batch.questions).sum(),
+        "mention": lambda: torch.tensor(len(batch.mention_at)),
+        "look_at": lambda: _known(batch.look_at_m).sum(),
+        "pointing": lambda: shown(batch).any(-1).sum(),
     }
-    return {name: float(counts[name]) for name in _active(config)}
+    return {name: float(count[name]()) for name in _active(config)}
 
 
 def joint_loss(outputs: Outputs, batch: Batch, config: Loc3RConfig) -> LossTerms:

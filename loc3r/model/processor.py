@@ -80,6 +80,7 @@ class Processor:
         self.tokenizer = tokenizer
         self._prefix = self._build_prefix()
         self._class_name_ids = self._encode_class_names()
+        self._class_index = {name: index for index, name in enumerate(config.class_names)}
 
     @classmethod
     def load(cls, folder: Path) -> Processor:
@@ -190,9 +191,8 @@ class Processor:
 
     def _class_at(self, scene: PreparedScene, place: tuple[float, float]) -> int:
         """Index of the name of the object whose centre is there; -1 unknown."""
-        names = {name: index for index, name in enumerate(self.config.class_names)}
         here = (thing.name for thing in scene.objects if math.dist(thing.xy_m, place) < SAME_CENTRE_M)
-        return next((names[name] for name in here if name in names), -1)
+        return next((self._class_index[name] for name in here if name in self._class_index), -1)
 
     def collate(self, packed: list[Packed]) -> Batch:
         """Videos as one batch."""

@@ -4,7 +4,7 @@ Monocular frames in, one camera token a frame out. A convolutional network says 
 in metres, seen from the upright camera, and what it looks like. A new frame attends to the cells of all frames that
 came before it, whose places on the map are known by then; the rigid motion that fits the matched cells best is its
 pose, and its cells join the memory. CUT3R's recurrent state does the same with learned weights alone
-(paper.md section 1.2); here the geometry is explicit, so a quarter of a million weights are enough.
+(paper.md section 1.2); here the geometry is explicit, so less than a million weights are enough.
 """
 
 from __future__ import annotations

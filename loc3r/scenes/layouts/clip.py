@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from loc3r.errors import PoseError, SceneError
+from loc3r.scenes.layouts.numbered import NumberedFrames
 from loc3r.scenes.read import numbered, read_depth_mm, read_image
-from loc3r.scenes.scene import Floats, Scene
+from loc3r.scenes.scene import Floats
 
 Z_UP_FROM_Y_DOWN: Floats = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
 
 
-class PosedClip(Scene):
+class PosedClip(NumberedFrames):
     """One posed clip.
 
     Raises:
@@ -35,19 +36,6 @@ class PosedClip(Scene):
     def fits(cls, path: Path) -> bool:
         """Whether numbered frames lie beside ``meta.json``."""
         return (path / "meta.json").is_file() and bool(numbered(path))
-
-    @property
-    def frame_ids(self) -> tuple[int, ...]:
-        """Numbers of the colour frames, in walking order."""
-        return tuple(self._stems)
-
-    @cached_property
-    def _stems(self) -> dict[int, str]:
-        return numbered(self.path)
-
-    def color_path(self, frame_id: int) -> Path:
-        """File of a colour frame."""
-        return self.path / f"{self._stems[frame_id]}.jpg"
 
     def depth_path(self, frame_id: int) -> Path:
         """File of a depth frame."""

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from loc3r.errors import FrameError, PoseError, SceneError
-from loc3r.scenes.read import as_uint16, by, numbered, read_depth_mm, read_image, read_matrix
-from loc3r.scenes.scene import Floats, Scene
+from loc3r.scenes.layouts.numbered import NumberedFrames
+from loc3r.scenes.read import as_uint16, by, read_depth_mm, read_image, read_matrix
+from loc3r.scenes.scene import Floats
 
 
-class SceneFolder(Scene):
+class SceneFolder(NumberedFrames):
     """One exported scan.
 
     Raises:
@@ -27,20 +28,12 @@ class SceneFolder(Scene):
 
     files = "color/*.jpg, depth/*.png, pose/*.txt"
     parent = "scans"
+    color_folder = "color"
 
     @classmethod
     def fits(cls, path: Path) -> bool:
         """Whether there is a ``color`` folder."""
         return (path / "color").is_dir()
-
-    @property
-    def frame_ids(self) -> tuple[int, ...]:
-        """Numbers of the colour frames, in walking order."""
-        return tuple(self._stems)
-
-    @cached_property
-    def _stems(self) -> dict[int, str]:
-        return numbered(self.path / "color")
 
     def oddities(self) -> Iterator[SceneError]:
         """Depth and poses without colour: such a frame is not walked."""
@@ -49,10 +42,6 @@ class SceneFolder(Scene):
         if orphans:
             missing, received = f"color/{min(orphans)}.jpg is missing", f"its depth or pose; {len(orphans)} such"
             yield FrameError(missing, received=received, expected="colour, depth and pose")
-
-    def color_path(self, frame_id: int) -> Path:
-        """File of a colour frame."""
-        return self.path / "color" / f"{self._stems[frame_id]}.jpg"
 
     def depth_path(self, frame_id: int) -> Path:
         """File of a depth frame."""

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from loc3r.errors import FrameError, PoseError, SceneError
+from loc3r.scenes.layouts.numbered import NumberedFrames
 from loc3r.scenes.read import numbered, read_depth_mm, read_image, read_matrix, read_meta
-from loc3r.scenes.scene import Floats, Scene
+from loc3r.scenes.scene import Floats
 
 
-class PosedImages(Scene):
+class PosedImages(NumberedFrames):
     """One folder of posed images.
 
     Raises:
@@ -35,25 +36,12 @@ class PosedImages(Scene):
         """Whether numbered frames lie beside ``intrinsic.txt``."""
         return (path / "intrinsic.txt").is_file() and bool(numbered(path))
 
-    @property
-    def frame_ids(self) -> tuple[int, ...]:
-        """Numbers of the colour frames, in walking order."""
-        return tuple(self._stems)
-
-    @cached_property
-    def _stems(self) -> dict[int, str]:
-        return numbered(self.path)
-
     def oddities(self) -> Iterator[SceneError]:
         """Depth and poses without colour: such a frame is not walked."""
         orphans = {**self._depth_stems, **numbered(self.path, ".txt")}.keys() - self._stems.keys()
         if orphans:
             missing, received = f"{min(orphans):05d}.jpg is missing", f"its depth or pose; {len(orphans)} such"
             yield FrameError(missing, received=received, expected="colour, depth and pose")
-
-    def color_path(self, frame_id: int) -> Path:
-        """File of a colour frame."""
-        return self.path / f"{self._stems[frame_id]}.jpg"
 
     def depth_path(self, frame_id: int) -> Path:
         """File of a depth frame."""
