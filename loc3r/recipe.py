@@ -146,6 +146,8 @@ class LossRecipe(Section):
     look_at: float = 0.0
     pointing: Annotated[float, LATER] = 0.0
     """Ours: before ``mention_layer``, one attention head looks from each mention at the tokens that show the object."""
+    pose_pointing: Annotated[float, LATER] = 0.0
+    """Ours: after ``mention_layer``, one head looks from <Pos> at the nearest mention, from <Ori> at what is faced."""
 
 
 class OptimiserRecipe(Section):
@@ -227,7 +229,8 @@ class Recipe(Section):
         """A weight on what is switched off would be accepted and ignored."""
         model, loss = self.model, self.loss
         off = [] if model.video else [f"loss.{name}" for name in ("layout", "naming") if getattr(loss, name)]
-        off += ["loss.situation"] if model.pose == "text" and loss.situation else []
+        if model.pose == "text":
+            off += [f"loss.{name}" for name in ("situation", "pose_pointing") if getattr(loss, name)]
         if off:
             raise ValueError(f"{', '.join(off)} must be 0 with model.video={model.video}, model.pose={model.pose}")
         return self
@@ -243,11 +246,13 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
-        vision = self.model.vision
+        model, vision = self.model, self.model.vision
         if vision.kind == "lite0" and not (vision.frozen and self.data.patch_px == 32):
             raise ValueError("model.vision.kind=lite0 needs model.vision.frozen=true and data.patch_px=32")
-        if self.loss.pointing and not (self.model.mention_layer and self.model.language.kind == "qwen3"):
+        if self.loss.pointing and not (model.mention_layer and model.language.kind == "qwen3"):
             raise ValueError("loss.pointing needs model.mention_layer and model.language.kind=qwen3")
+        if self.loss.pose_pointing and not (self.loss.pointing and model.mention_layer < model.language.layers):
+            raise ValueError("loss.pose_pointing needs loss.pointing and a layer after model.mention_layer")
         if self.train.keep_features and not (vision.frozen and self.train.zero_stage < 3):
             raise ValueError("train.keep_features needs model.vision.frozen=true and train.zero_stage below 3")
         return self

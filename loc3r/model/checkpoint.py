@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from loc3r.errors import CheckpointError
 from loc3r.files import atomic_path
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 WEIGHTS_FILE = "model.safetensors"
 TIED = "vlm.lm_head.weight"
 TOWER = "vlm.model.vision_tower."
+LAYERS = "vlm.model.language_model.layers."
+LAYER_OUTPUTS = ("o_proj.weight", "down_proj.weight")
+"""What a language layer adds to its input goes through one of these."""
 
 
 def save_checkpoint(model: Loc3R, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
@@ -46,8 +51,10 @@ def load_checkpoint(folder: Path) -> Loc3R:
     return model.eval()
 
 
-def load_weights(model: Loc3R, folder: Path) -> None:
-    """Read a checkpoint's weights into a model of the same sizes.
+def load_weights(model: Loc3R, folder: Path, *, deepen: bool = False) -> None:
+    """Read a checkpoint's weights into a model of the same sizes; with ``deepen``, into one of more language layers.
+
+    The layers that the checkpoint lacks begin by changing nothing, so the model begins where the checkpoint ended.
 
     Raises:
         CheckpointError: the file is missing or damaged, or names and shapes differ.
@@ -59,11 +66,19 @@ def load_weights(model: Loc3R, folder: Path) -> None:
         weights = load_file(path)
     except SafetensorError as error:
         raise CheckpointError(f"{path} is damaged", received=error, fix="copy the checkpoint again") from error
+    if deepen:
+        weights |= _idle_layers(model, weights)
     expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     if model.config.tied:
         del expected[TIED]
     _compare(expected, {name: tuple(value.shape) for name, value in weights.items()}, path)
     model.load_state_dict(weights, strict=False)
+
+
+def _idle_layers(model: Loc3R, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The model's own weights of language layers that ``weights`` lacks, with nothing coming out of them."""
+    lacking = {n: v for n, v in model.state_dict().items() if n.startswith(LAYERS) and n not in weights}
+    return {n: torch.zeros_like(v) if n.endswith(LAYER_OUTPUTS) else v for n, v in lacking.items()}
 
 
 def _compare(expected: dict[str, tuple[int, ...]], received: dict[str, tuple[int, ...]], path: Path) -> None:

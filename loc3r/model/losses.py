@@ -21,6 +21,10 @@ from loc3r.recipe import LossRecipe
 
 NEAR_M = 1.5
 """A token this near to an object's centre that bears its name shows that object, not another of its kind."""
+ABOUT = 1.2
+"""Someone between two things is about as far from one as from the other."""
+SAME_PLACE_M = 0.01
+"""A looked-at place is the centre of a mentioned object, but for rounding."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ def loss_weights(loss: LossRecipe) -> dict[str, float]:
         "mention": loss.mention,
         "look_at": loss.look_at,
         "pointing": loss.pointing,
+        "pose_pointing": loss.pose_pointing,
     }
 
 
@@ -67,6 +72,7 @@ def supervised(batch: Batch, config: Loc3RConfig) -> dict[str, float]:
         "mention": lambda: torch.tensor(len(batch.mention_at)),
         "look_at": lambda: _known(batch.look_at_m).sum(),
         "pointing": lambda: shown(batch).any(-1).sum(),
+        "pose_pointing": lambda: meant(batch).any(-1).sum(),
     }
     return {name: float(count[name]()) for name in _active(config)}
 
@@ -81,7 +87,8 @@ def joint_loss(outputs: Outputs, batch: Batch, config: Loc3RConfig) -> LossTerms
         "naming": lambda: _naming(outputs, batch),
         "mention": lambda: None if outputs.mention is None else _nll(outputs.mention, batch.mention_m).sum(),
         "look_at": lambda: _places(outputs.look_at, batch.look_at_m),
-        "pointing": lambda: _pointing(outputs, batch),
+        "pointing": lambda: _surprise(outputs.pointing, shown(batch)),
+        "pose_pointing": lambda: _surprise(outputs.pose_pointing, meant(batch)),
     }
     active = {name: total for name in _active(config) if (total := compute[name]()) is not None}
     return LossTerms(active, supervised(batch, config), loss_weights(config.loss))
@@ -95,6 +102,7 @@ def _active(config: Loc3RConfig) -> list[str]:
         "mention": bool(model.mention_layer),
         "look_at": model.look_at,
         "pointing": bool(model.mention_layer),
+        "pose_pointing": bool(model.mention_layer),
     }
     return [name for name, weight in weights.items() if weight and switched.get(name, True)]
 
@@ -154,10 +162,27 @@ def shown(batch: Batch) -> Tensor:
     return showing
 
 
-def _pointing(outputs: Outputs, batch: Batch) -> Tensor | None:
-    """Minus the logarithm of the attention that goes to the tokens which show the object."""
-    if outputs.pointing is None:
+def meant(batch: Batch) -> Tensor:
+    """(2, Q, N) which mentions of a situation <Pos> and <Ori> have to find: the nearest ones, and what is faced."""
+    length = batch.ids.shape[1]
+    question = torch.stack([batch.pos_at // length, batch.owner.flatten()[batch.pos_at]], -1)
+    mention = torch.stack([batch.mention_at // length, batch.owner.flatten()[batch.mention_at]], -1)
+    told = (question[:, None] == mention).all(-1) & (batch.mention_at < batch.pos_at[:, None])
+    away_m, beside_m = (
+        (batch.mention_m - place_m[:, None]).norm(dim=-1).nan_to_num(torch.inf).masked_fill(~told, torch.inf)
+        for place_m in (batch.position_m, batch.look_at_m)
+    )
+    nearest_m = away_m.min(-1, keepdim=True).values if away_m.numel() else away_m.new_zeros(len(away_m), 1)
+    wanted = torch.stack([(away_m < NEAR_M) & (away_m <= nearest_m * ABOUT), beside_m < SAME_PLACE_M])
+    tokens = torch.zeros(2, len(question), length, dtype=torch.bool, device=wanted.device)
+    which, asked, index = wanted.nonzero(as_tuple=True)
+    tokens[which, asked, batch.mention_at[index] % length] = True
+    return tokens
+
+
+def _surprise(attention: Tensor | None, target: Tensor) -> Tensor | None:
+    """Minus the logarithm of the attention (..., K) that goes to the targets, summed where there is a target."""
+    if attention is None:
         return None
-    target = shown(batch)
-    seen = target.any(-1)
-    return -outputs.pointing[seen].masked_fill(~target[seen], -torch.inf).logsumexp(-1).sum()
+    known = target.any(-1)
+    return -attention[known].masked_fill(~target[known], -torch.inf).logsumexp(-1).sum()

@@ -45,6 +45,8 @@ class Outputs:
     """(M, 2) every object mention's place."""
     pointing: Tensor | None = None
     """(M, P) logarithm of how much each mention attends to each of its video's P vision tokens."""
+    pose_pointing: Tensor | None = None
+    """(2, Q, N) logarithm of how much each <Pos> and each <Ori> attends to each of the N tokens of its row."""
 
 
 class Loc3R(nn.Module):
@@ -112,6 +114,7 @@ class Loc3R(nn.Module):
             naming_logits=self._name_patches(states.hidden_states, batch),
             mention=self._place_mentions(states.hidden_states, batch),
             pointing=self._point(states.hidden_states, batch),
+            pose_pointing=self._point_pose(states.hidden_states, batch),
         )
 
     def see(self, pixels: Tensor) -> Tensor:
@@ -183,27 +186,38 @@ class Loc3R(nn.Module):
         return self.heads.place(self.language.norm(states[layer].flatten(0, 1)[batch.mention_at]))
 
     def _point(self, states: tuple[Tensor, ...] | None, batch: Batch) -> Tensor | None:
-        """What the first head before ``mention_layer`` attends to from each mention: as the layer computes it."""
         layer = self.config.model.mention_layer
         if states is None or not layer or not self.config.loss.pointing:
             return None
+        attention = self._attention(layer - 1, states[layer - 1], batch.mention_at, batch)
+        patches = (batch.ids[:1] == self.config.tokens.image).expand_as(attention)
+        pointing: Tensor = attention[patches].view(len(attention), -1)
+        return pointing
+
+    def _point_pose(self, states: tuple[Tensor, ...] | None, batch: Batch) -> Tensor | None:
+        layer = self.config.model.mention_layer
+        if states is None or not layer or not self.config.loss.pose_pointing:
+            return None
+        both = torch.cat([batch.pos_at, batch.pos_at + 1])
+        return self._attention(layer, states[layer], both, batch).unflatten(0, (2, -1))
+
+    def _attention(self, index: int, states: Tensor, queries: Tensor, batch: Batch) -> Tensor:
+        """Log attention (K, N) of the first head of a layer from K tokens of the batch, as the layer computes it."""
         from transformers.models.qwen3.modeling_qwen3 import apply_rotary_pos_emb
 
-        block, (rows, length) = self.language.layers[layer - 1], batch.ids.shape
-        hidden = block.input_layernorm(states[layer - 1])
+        block, (rows, length) = self.language.layers[index], batch.ids.shape
+        hidden = block.input_layernorm(states)
         shape = (rows, length, -1, block.self_attn.head_dim)
         query = block.self_attn.q_norm(block.self_attn.q_proj(hidden).view(shape))[:, :, :1].transpose(1, 2)
         key = block.self_attn.k_norm(block.self_attn.k_proj(hidden).view(shape))[:, :, :1].transpose(1, 2)
         query, key = apply_rotary_pos_emb(query, key, *self.language.rotary_emb(hidden, batch.positions))
-        row, at = batch.mention_at // length, batch.mention_at % length
-        logits = (key[row, 0] @ query[row, 0, at][..., None])[..., 0].float() * block.self_attn.scaling
+        row, at = queries // length, queries % length
+        logits = (key[row, 0] @ query[row, 0, at][..., None])[..., 0] * block.self_attn.scaling
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         owner = batch.owner[row]
         seen = (owner == VIDEO) | (owner == owner.gather(1, at[:, None]))
         seen &= torch.arange(length, device=at.device) <= at[:, None]
-        attention = logits.masked_fill(~seen, -torch.inf).log_softmax(-1)
-        patches = (batch.ids[:1] == self.config.tokens.image).expand_as(attention)
-        pointing: Tensor = attention[patches].view(len(at), -1)
-        return pointing
+        return logits.masked_fill(~seen, -torch.inf).log_softmax(-1)
 
     def save(self, folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
         """Write weights, config and tokenizer into ``folder``."""

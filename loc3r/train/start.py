@@ -29,7 +29,7 @@ def build(
     """The model and processor that training begins with, the same on every rank.
 
     Raises:
-        CheckpointError: ``init`` holds a model of another shape.
+        CheckpointError: ``init`` holds a model of another shape; it may have fewer language layers.
     """
     if init is None:
         tokenizer = load_tokenizer(_own_tokenizer(recipe, prepared, out, group, resuming))
@@ -44,7 +44,7 @@ def build(
     if init is not None:
         from loc3r.model.checkpoint import load_weights
 
-        load_weights(model, init)
+        load_weights(model, init, deepen=True)
     return model, Processor(config, tokenizer)
 
 
@@ -88,6 +88,8 @@ def _check_prior(prepared: PreparedData, init: Path) -> None:
 
 def _check_shape(config: Loc3RConfig, recipe: Recipe, init: Path) -> Loc3RConfig:
     found = {"data": config.data.model_dump(mode="json"), "model": config.model.model_dump(mode="json")}
+    language = found["model"]["language"]
+    language["layers"] = max(language["layers"], recipe.model.language.layers)  # more layers than it has may follow
     wanted = {"data": recipe.data.model_dump(mode="json"), "model": recipe.model.model_dump(mode="json")}
     wrong = [
         (f"{part}.{name}", found[part].get(name), value)

@@ -40,7 +40,8 @@ TINY = {
         "look_at": True,
         "fan_in_init": True,
     },
-    "loss": {"layout": 1, "situation": 1, "heading": 2, "naming": 1, "mention": 1, "look_at": 0.5, "pointing": 1},
+    "loss": {"layout": 1, "situation": 1, "heading": 2, "naming": 1, "mention": 1, "look_at": 0.5}
+    | {"pointing": 1, "pose_pointing": 1},
 }
 
 
@@ -85,8 +86,8 @@ def make_sample(seed: int, scene: int = 0, situated: bool = True) -> PreparedSam
         )
     ]
 
-    def place() -> tuple[float, ...]:
-        return tuple(rng.normal(0, 2, 2).tolist())
+    def beside(x_m: float, y_m: float) -> tuple[float, float]:
+        return x_m + float(rng.uniform(-0.5, 0.5)), y_m + float(rng.uniform(-0.5, 0.5))
 
     return PreparedSample(
         sample_id=str(seed),
@@ -97,10 +98,10 @@ def make_sample(seed: int, scene: int = 0, situated: bool = True) -> PreparedSam
         answers=(str(rng.choice(NAMES)),),
         question_type="what",
         situation_form="between" if situated else None,
-        position_m=place() if situated else None,
+        position_m=beside(*known[near]) if situated else None,
         heading_rad=float(rng.uniform(-3, 3)) if situated else None,
         mentions=tuple(spans if situated else spans[2:]),
-        look_at_m=place() if situated else None,
+        look_at_m=known[facing] if situated else None,
     )
 
 

@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from loc3r.errors import CheckpointError
+from loc3r.model.checkpoint import load_weights
 from loc3r.model.inference import Localiser, Query
 from loc3r.model.modelling import Loc3R
 from loc3r.model.processor import Processor
@@ -77,3 +78,15 @@ def test_an_unknown_config_key_is_an_error(copy):
 
 def test_frames_are_floats_of_the_loaded_models_size(saved, frames):
     assert np.isfinite(Processor.load(saved).pixels(frames)).all()
+
+
+def test_a_deeper_model_begins_where_the_checkpoint_ended(saved, model, processor, pack, sample):
+    config = processor.config
+    language = config.model.language.model_copy(update={"layers": config.model.language.layers + 2})
+    deeper = Loc3R(config.model_copy(update={"model": config.model.model_copy(update={"language": language})})).eval()
+    with pytest.raises(CheckpointError, match="fit its config"):
+        load_weights(deeper, saved)
+    load_weights(deeper, saved, deepen=True)
+    batch = processor.collate([pack(0, [sample(1), sample(2)])])
+    torch.testing.assert_close(deeper(batch).heading_logits, model(batch).heading_logits)
+    torch.testing.assert_close(deeper(batch).position.mean_m, model(batch).position.mean_m)

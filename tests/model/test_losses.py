@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from loc3r.model.heads import Gaussian, bin_centres_rad, decode_heading, heading_target
-from loc3r.model.losses import NEAR_M, LossTerms, joint_loss, loss_weights, shown, supervised
+from loc3r.model.losses import NEAR_M, LossTerms, joint_loss, loss_weights, meant, shown, supervised
 from loc3r.model.modelling import visible
 from loc3r.recipe import LossRecipe
 
@@ -169,6 +169,27 @@ def test_pointing_is_the_attention_of_the_head_that_it_names(make_model, process
     handle = block.register_forward_hook(lambda module, _, kwargs, __: caught.update(kwargs), with_kwargs=True)
     pointing = model(batch).pointing
     handle.remove()
+    attention = first_head(block, caught, batch)
+    row, at = batch.mention_at // batch.ids.shape[1], batch.mention_at % batch.ids.shape[1]
+    image = batch.ids[0] == processor.config.tokens.image
+    torch.testing.assert_close(pointing.exp(), attention[row, at][:, image], atol=1e-6, rtol=1e-4)
+
+
+def test_pose_tokens_point_with_the_layer_after_the_mentions(make_model, processor, pack, videos):
+    model = make_model().eval()
+    batch = processor.collate([pack(scene, samples) for scene, samples in videos])
+    caught = {}
+    block = model.language.layers[processor.config.model.mention_layer].self_attn
+    handle = block.register_forward_hook(lambda module, _, kwargs, __: caught.update(kwargs), with_kwargs=True)
+    pointing = model(batch).pose_pointing
+    handle.remove()
+    attention = first_head(block, caught, batch).flatten(0, 1)
+    expected = torch.stack([attention[batch.pos_at], attention[batch.pos_at + 1]])
+    torch.testing.assert_close(pointing.exp(), expected, atol=1e-6, rtol=1e-4)
+
+
+def first_head(block, caught, batch):
+    """Attention (B, N, N) of the first head of a layer, from what its attention was called with."""
     hidden, (cos, sin) = caught["hidden_states"], caught["position_embeddings"]
     shape = (*batch.ids.shape, -1, block.head_dim)
     query, key = (
@@ -181,10 +202,7 @@ def test_pointing_is_the_attention_of_the_head_that_it_names(make_model, process
         return states * cos + torch.cat([-second, first], -1) * sin
 
     scores = turned(query) @ turned(key).transpose(1, 2) * block.scaling
-    attention = scores.masked_fill(~visible(batch.owner)[:, 0], -torch.inf).softmax(-1)
-    row, at = batch.mention_at // batch.ids.shape[1], batch.mention_at % batch.ids.shape[1]
-    image = batch.ids[0] == processor.config.tokens.image
-    torch.testing.assert_close(pointing.exp(), attention[row, at][:, image], atol=1e-6, rtol=1e-4)
+    return scores.masked_fill(~visible(batch.owner)[:, 0], -torch.inf).softmax(-1)
 
 
 def test_only_near_tokens_of_the_right_name_show_an_object(processor, pack, videos):
@@ -195,3 +213,17 @@ def test_only_near_tokens_of_the_right_name_show_an_object(processor, pack, vide
         row = int(batch.mention_at[mention]) // batch.ids.shape[1]
         assert batch.patch_class[row].flatten()[token] == batch.mention_class[mention]
         assert math.dist(batch.patch_xy_m[row].flatten(0, 2)[token], batch.mention_m[mention]) < NEAR_M
+
+
+def test_pose_tokens_mean_the_mention_beside_the_speaker_and_the_one_faced(processor, pack, videos):
+    rows = [pack(scene, samples) for scene, samples in videos]
+    batch = processor.collate(rows)
+    target, length = meant(batch), batch.ids.shape[1]
+    situated = batch.position_m.isfinite().all(-1)
+    assert (target.any(-1) == situated).all() and (target.sum(-1) <= 2).all()
+    for which, question, token in target.nonzero().tolist():
+        start = int(batch.pos_at[question]) // length * length
+        mention = (batch.mention_at == start + token).nonzero().item()
+        assert token < int(batch.pos_at[question]) - start
+        goal_m, near_m = ((batch.position_m, NEAR_M), (batch.look_at_m, 0.01))[which]
+        assert math.dist(goal_m[question], batch.mention_m[mention]) < near_m

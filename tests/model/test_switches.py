@@ -15,7 +15,8 @@ from loc3r.model.processor import Processor
 from loc3r.scenes.shards import PreparedSample, PreparedScene
 
 NO_DENSE = {"naming_layer": None, "mention_layer": None, "look_at": False}
-WEIGHTLESS = {"layout": 0.0, "naming": 0.0, "mention": 0.0, "look_at": 0.0, "pointing": 0.0}
+DENSE = ("naming", "mention", "look_at", "pointing", "pose_pointing")
+WEIGHTLESS = {"layout": 0.0, "naming": 0.0, "mention": 0.0, "look_at": 0.0, "pointing": 0.0, "pose_pointing": 0.0}
 
 
 def trained_names(processor: Processor, scene: PreparedScene, samples: list[PreparedSample]) -> set[str]:
@@ -55,7 +56,7 @@ def test_hidden_camera_tokens_are_zeros_of_the_same_prompt(
 @pytest.mark.parametrize(
     ("loss", "model", "active"),
     [
-        ({}, {}, {"answer", "layout", "position", "heading", "naming", "mention", "look_at", "pointing"}),
+        ({}, {}, {*DENSE, "answer", "layout", "position", "heading"}),
         (WEIGHTLESS, {}, {"answer", "position", "heading"}),
         ({**WEIGHTLESS, "layout": 1.0}, NO_DENSE, {"answer", "layout", "position", "heading"}),
         ({**WEIGHTLESS, "situation": 0.0}, {"pose": "text", **NO_DENSE}, {"answer"}),
