@@ -87,7 +87,7 @@ def _of_file(path: Path) -> Iterator[str]:
         if path.suffix == ".txt":
             yield from text.split()
         elif path.suffix == ".jsonl":
-            yield from _of_rows([json.loads(line) for line in text.splitlines() if line])
+            yield from _of_rows([json.loads(line) for line in text.split("\n") if line.strip()])
         else:
             yield from _of_json(json.loads(text))
     except ValueError as error:  # JSON's and Unicode's

@@ -231,7 +231,8 @@ def read_record_lines(path: Path, kind: type[RecordT]) -> list[RecordT]:
     Raises:
         AnnotationError: as ``read_records``; the field begins with the line's number less one.
     """
-    rows = [_parsed(path, line, number) for number, line in enumerate(_read_text(path).splitlines(), 1) if line]
+    lines = _read_text(path).split("\n")  # not splitlines: texts may hold other line breaks
+    rows = [_parsed(path, line, number) for number, line in enumerate(lines, 1) if line.strip()]
     records: list[RecordT] = _validated(path, "", TypeAdapter(list[kind]), rows)  # type: ignore[valid-type]
     return records
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from loc3r.datasets.readers import read_annotations
 from loc3r.datasets.sample import Sample
+from loc3r.errors import SceneError
 from loc3r.geometry.bev import BevFrame
 from loc3r.scenes.format import mesh_box_center_m, open_scene
 from loc3r.scenes.shards import PreparedSample
@@ -46,7 +47,10 @@ def read_raw_samples(root: Path, split: str, folders: Iterable[Path]) -> list[Sa
         return [float(value) for value in mesh_box_center_m(by_id[scene_id])]
 
     def axis_alignment_of(scene_id: str) -> NDArray[np.float64]:
-        return open_scene(by_id[scene_id]).axis_alignment if scene_id in by_id else np.eye(4)
+        try:
+            return open_scene(by_id[scene_id]).axis_alignment if scene_id in by_id else np.eye(4)
+        except SceneError:  # such as a .sens that was cut short: the scene is dropped later, by name, with its samples
+            return np.eye(4)
 
     return read_annotations(root, split, box_center_of, functools.cache(axis_alignment_of))
 

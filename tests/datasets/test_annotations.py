@@ -259,6 +259,14 @@ def test_missing_truncated_and_empty_files_are_named(root: Path, tmp_path: Path)
         read_annotations(tmp_path, "train", box_center)
 
 
+def test_lines_end_at_newlines_alone(root: Path, tmp_path: Path) -> None:
+    row = json.loads((root / "annotations/vsibench/test.jsonl").read_text().split("\n")[0])
+    asked = "How far\u2028is\x85the door\x0b?"
+    lines = [json.dumps({**row, "id": number, "question": asked}, ensure_ascii=False) for number in (1, 2)]
+    (tmp_path / "test.jsonl").write_text("\r\n".join(lines) + "\n", encoding="utf-8", newline="")
+    assert [(s.sample_id, s.question) for s in read_vsibench(tmp_path)] == [("1", asked), ("2", asked)]
+
+
 def test_a_mention_outside_its_text_is_refused(root: Path) -> None:
     grounding = read_grounding(root / "annotations/grounding.jsonl")
     samples = read_sqa3d(root / "annotations/sqa3d", "train", box_center)

@@ -13,7 +13,7 @@ from PIL import Image
 from sens_writer import SENSOR, sens_sections, write_sens_scene
 
 from loc3r.errors import FrameError, SceneError
-from loc3r.files import hash_folder
+from loc3r.files import hash_folder, write_json
 from loc3r.recipe import DataRecipe, Recipe
 from loc3r.scenes import sens as sens_module
 from loc3r.scenes.command import data
@@ -241,3 +241,18 @@ def test_prepare_reads_sens_files_and_drops_one_that_was_cut_by_name(tmp_path):
     assert "truncated" in prepared.manifest["dropped"]["scene0001_00"]
     assert prepared.manifest["counts"]["frames_without_pose"] == 1
     assert prepared.scene("scene0000_00").patch_valid.all()
+
+
+def test_a_cut_scan_among_msqa_s_scenes_is_dropped_by_name_and_the_others_keep_their_samples(tmp_path):
+    recipe = Recipe(name="t", data=DataRecipe(frames=3, frame_size_px=32, patch_px=8, prior="none"))
+    root = tmp_path / "scannet"
+    write_sens_scene(root, "scene0000_00")
+    cut = write_sens_scene(root, "scene0001_00") / "scene0001_00.sens"
+    cut.write_bytes(cut.read_bytes()[:-6000])
+    row = {"type": "counting", "situation": "I sit.", "question": "?", "answers": ["two"], "location": [1, 2, 0]}
+    rows = [{**row, "index": number, "scan_id": f"scene000{number}_00"} for number in (0, 1)]
+    write_json(root / "annotations" / "msqa" / "msqa_scannet_test.json", rows)
+    prepared = PreparedData(prepare(root, "test", recipe, tmp_path / "out", workers=1))
+    assert [sample.scene_id for sample in prepared.samples] == ["scene0000_00"]
+    assert "truncated" in prepared.manifest["dropped"]["scene0001_00"]
+    assert prepared.manifest["samples_without_scene"] == 1
