@@ -125,6 +125,12 @@ class JudgeError(ServiceError):
     code = "judge"
 
 
+class ClusterError(ServiceError):
+    """The Kubernetes API can't be reached or refuses, or a job on it is gone."""
+
+    code = "cluster"
+
+
 class RegistryError(Loc3RError):
     """A model, version or alias does not exist in the registry."""
 

@@ -36,6 +36,8 @@ class Settings(BaseSettings):
     """Key of Triton's model control, where the server restricts it (k8s/base/serving/triton.yaml)."""
     kfp_endpoint: str = "http://127.0.0.1:8888"
     """Kubeflow Pipelines API."""
+    namespace: str = "loc3r"
+    """Kubernetes namespace of the trainings."""
     judge_url: str = ""
     """OpenAI-compatible endpoint of the judge of open answers, such as http://127.0.0.1:8080/v1; none by default."""
     judge_model: str = ""

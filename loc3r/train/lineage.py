@@ -28,15 +28,23 @@ def code_commit() -> str:
 
 
 def data_revision(data: Path) -> str | None:
-    """DVC's hash of a folder that a ``dvc.lock`` above it made, or None."""
+    """DVC's hash of a folder that a ``dvc.lock`` above it made, or that a ``.dvc`` file beside it names; else None."""
     folder = data.resolve()
+    tracked = folder.with_name(f"{folder.name}.dvc")
+    if tracked.is_file():
+        (out,) = yaml.safe_load(tracked.read_text())["outs"]
+        return str(out["md5"])
     for root in folder.parents:
         lock = root / "dvc.lock"
         if lock.is_file():
-            stages = (yaml.safe_load(lock.read_text()) or {}).get("stages", {}).values()
-            outs = {out["path"]: out.get("md5") for stage in stages for out in stage.get("outs", [])}
-            return outs.get(str(folder.relative_to(root)))
+            return locked_revisions(lock.read_text()).get(str(folder.relative_to(root)))
     return None
+
+
+def locked_revisions(lock: str) -> dict[str, str]:
+    """DVC's hash of each output in the text of a ``dvc.lock``."""
+    stages = (yaml.safe_load(lock) or {}).get("stages", {}).values()
+    return {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", []) if "md5" in out}
 
 
 def lineage_of(

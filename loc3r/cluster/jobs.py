@@ -1,0 +1,117 @@
+"""What may be done with a training on a cluster: submit it, wait for it, stop it, go on with it."""
+
+from __future__ import annotations
+
+import time
+
+from loc3r.cluster.api import Cluster, Conflict, NotFound
+from loc3r.cluster.environment import Object
+from loc3r.cluster.follow import COMPLETE, FAILED, LOOK_EVERY_S, STOPPED, Tell, follow, state_of
+from loc3r.cluster.plan import TrainingPlan
+from loc3r.cluster.train_job import API_VERSION, PLAN_HASH, render
+from loc3r.errors import ClusterError
+
+GONE_AFTER_S = 300
+"""Pods get 180 s for their last checkpoint."""
+
+
+def submit(plan: TrainingPlan, cluster: Cluster | None = None) -> str:
+    """Make a plan's TrainJob; the name to wait for.
+
+    The same plan again finds its job: one that runs or is complete is left alone, a failed or stopped one goes on
+    from its last checkpoint.
+
+    Raises:
+        ClusterError: the job is refused, or another plan has a job of this name that is not over.
+    """
+    cluster = cluster or Cluster.connect(plan.namespace)
+    job = render(plan)
+    try:
+        cluster.create(job)
+    except Conflict:
+        found = cluster.get(plan.name)
+        if state_of(found) == FAILED:
+            _make_again(cluster, job)
+        else:
+            _check_same(found, job)
+            resume(plan.name, cluster)
+    return plan.name
+
+
+def wait(name: str, *, cluster: Cluster | None = None, namespace: str | None = None, tell: Tell | None = None) -> int:
+    """Wait for a job's end; its exit code. ``tell`` hears its states and the log of rank 0.
+
+    Raises:
+        ClusterError: it was removed, or the API server is away for ten minutes.
+    """
+    return follow(cluster or Cluster.connect(namespace), name, tell or (lambda _: None))
+
+
+def stop(name: str, cluster: Cluster | None = None) -> None:
+    """Stop a job's pods after a last checkpoint; the job stays and can go on.
+
+    Raises:
+        ClusterError: a queue owns the job: Kueue would start it again.
+    """
+    cluster = cluster or Cluster.connect()
+    if "kueue.x-k8s.io/queue-name" in cluster.get(name)["metadata"].get("labels", {}):
+        raise ClusterError(
+            f"the queue decides when {name} runs", received="a job with a queue", expected="one without",
+            fix=f"kubectl delete trainjob {name} stops it; the command that submitted it goes on with it",
+        )  # fmt: skip
+    cluster.suspend(name, True)
+
+
+def resume(name: str, cluster: Cluster | None = None) -> str:
+    """Go on with a stopped or failed job from its last checkpoint; one that runs, waits or is complete is left alone.
+
+    Raises:
+        NotFound: no such job; its checkpoints may still be in the volume.
+    """
+    cluster = cluster or Cluster.connect()
+    job = cluster.get(name)
+    state = state_of(job)
+    if state == FAILED:
+        _make_again(cluster, _as_submitted(job))
+    elif state == STOPPED and "kueue.x-k8s.io/queue-name" not in job["metadata"].get("labels", {}):
+        cluster.suspend(name, False)
+    return name
+
+
+def _make_again(cluster: Cluster, job: Object) -> None:
+    """A failed TrainJob can't be started again: another of its name takes its place, and its folder."""
+    name = job["metadata"]["name"]
+    cluster.delete(name)
+    until = time.monotonic() + GONE_AFTER_S
+    while _exists(cluster, name):
+        if time.monotonic() > until:
+            raise ClusterError(f"{name} does not go away", fix=f"kubectl describe trainjob {name}")
+        time.sleep(LOOK_EVERY_S)
+    cluster.create(job)
+
+
+def _exists(cluster: Cluster, name: str) -> bool:
+    try:
+        cluster.get(name)
+    except NotFound:
+        return False
+    return True
+
+
+def _as_submitted(job: Object) -> Object:
+    """What was sent, without what the server added."""
+    kept = {name: value for name, value in job["metadata"].items() if name in ("name", "namespace", "labels")}
+    kept["annotations"] = {k: v for k, v in job["metadata"].get("annotations", {}).items() if k.startswith("loc3r.io/")}
+    spec = {name: value for name, value in job["spec"].items() if name != "suspend"}
+    return {"apiVersion": API_VERSION, "kind": "TrainJob", "metadata": kept, "spec": spec}
+
+
+def _check_same(found: Object, wanted: Object) -> None:
+    hashes = [each["metadata"].get("annotations", {}).get(PLAN_HASH) for each in (found, wanted)]
+    if hashes[0] != hashes[1] and state_of(found) != COMPLETE:
+        raise ClusterError(
+            f"{wanted['metadata']['name']} exists with another image, size or queue",
+            received=f"a job that is {state_of(found)}",
+            expected="the same plan, or a job that is over",
+            fix="wait for it, kubectl delete it to go on from its checkpoint with the new plan, or give --name",
+        )
