@@ -1,4 +1,4 @@
-"""``loc3r train``: check the job, start its ranks, end with one message."""
+"""``loc3r train``: check the job, start its ranks here or on a cluster, end with one message."""
 
 from __future__ import annotations
 
@@ -8,32 +8,66 @@ from typing import Any
 
 import click
 
+from loc3r.cluster.command import CLUSTER_OPTIONS, cluster_options, train_on_cluster
 from loc3r.train.job import Identity, TrainingJob, already_trained, job_options, load_job
+
+LOCAL_OPTIONS = frozenset({"out", "device", "ranks", "replace"})
 
 
 @click.command()
-@job_options
+@job_options(required=False)
 @click.option("--ranks", type=click.IntRange(1), help="Processes on this machine. Default: its GPUs, else 2 at most.")
 @click.option("--replace", is_flag=True, help="If --out holds a training of other recipe, data or start: remove it.")
-def train(ranks: int | None, replace: bool, **arguments: Any) -> None:
+@cluster_options
+def train(on: str, ranks: int | None, replace: bool, **arguments: Any) -> None:
     """Train a recipe with DeepSpeed: tracked by MLflow, resumed where it stopped, not repeated when done.
 
     \b
     Example: loc3r train --recipe recipes/rooms-tiny.yaml --data data/prepared/train --out runs/tiny
-    On a cluster: torchrun -m loc3r.train.worker with the same options (torchrun reads PET_* itself).
+             loc3r train --recipe recipes/loc3r-7b.yaml --data data/prepared/train --on kubernetes \\
+               --nodes 2 --gpus-per-node 4
 
     \b
     --out gets  metrics.jsonl  one line a step: losses, learning rate, questions, seconds
                 checkpoints/   resumable state, every train.checkpoint_every_steps and at a signal
                 model/         the finished model: weights, tokenizer, recipe, lineage, card
                 run.json       the MLflow run
+
+    On Kubernetes the plan is shown first; then the job is submitted and followed, and its exit code is this command's.
+    Ctrl-C only stops following. The same command again, or --resume NAME, goes on: loc3r jobs lists what there is.
     """
+    ctx = click.get_current_context()
+    there = {name: arguments.pop(name) for name in CLUSTER_OPTIONS}
+    _refuse_given(ctx, LOCAL_OPTIONS if on == "kubernetes" else CLUSTER_OPTIONS, on)
+    if on == "kubernetes":
+        shared = {name: value for name, value in arguments.items() if name not in LOCAL_OPTIONS}
+        train_on_cluster(**shared, **there)
+        return
+    _require(ctx, "recipe_path", "data", "out")
+    _train_here(ranks, replace, arguments)
+
+
+def _train_here(ranks: int | None, replace: bool, arguments: dict[str, Any]) -> None:
     from loc3r.scenes.shards import PreparedData
 
     job = load_job(**arguments)
     if replace:
         _remove_other(job, job.identity(PreparedData(job.data).data_hash))
     train_job(job, ranks)
+
+
+def _refuse_given(ctx: click.Context, names: frozenset[str], on: str) -> None:
+    """An option of the other place would be accepted and ignored."""
+    for option in ctx.command.params:
+        given = option.name and ctx.get_parameter_source(option.name) is click.core.ParameterSource.COMMANDLINE
+        if given and option.name in names:
+            raise click.UsageError(f"{option.opts[0]} means nothing with --on {on}.", ctx)
+
+
+def _require(ctx: click.Context, *names: str) -> None:
+    for option in ctx.command.params:
+        if option.name in names and ctx.params[option.name] is None:
+            raise click.MissingParameter(ctx=ctx, param=option)
 
 
 def train_job(job: TrainingJob, ranks: int | None = None) -> None:

@@ -84,22 +84,38 @@ class TrainingJob:
         return arguments
 
 
-def job_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that ``loc3r train`` and its worker share; ``load_job`` takes their values."""
+def job_options(*, required: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options that ``loc3r train`` and its worker share; ``load_job`` takes their values.
+
+    Args:
+        required: recipe, data and out must be given. On a cluster the job itself knows the last two.
+    """
     path = click.Path(path_type=Path)
-    for option in (
+    options = (
         click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True),
         click.option("--tag", "tags", multiple=True, metavar="NAME=VALUE", help="Tag and parameter of the MLflow run."),
         click.option("--parent-run", metavar="RUN_ID", help="MLflow run that this training is a step of."),
         click.option("--tracking-uri", help="MLflow server, or 'none'. Default: LOC3R_TRACKING_URI."),
         click.option("--set", "overrides", multiple=True, metavar="SECTION.FIELD=VALUE", help="Change the recipe."),
         click.option("--init", type=path, help="Checkpoint folder to start from: weights, tokenizer, class names."),
-        click.option("--out", type=path, required=True, help="Folder of the run: checkpoints/, metrics.jsonl, model/."),
-        click.option("--data", type=path, required=True, help="Folder that loc3r prepare wrote."),
-        click.option("--recipe", "recipe_path", type=path, required=True, help="What to learn."),
-    ):
-        command = option(command)
-    return command
+        click.option(
+            "--out", type=path, required=required, help="Folder of the run: checkpoints/, metrics.jsonl, model/."
+        ),
+        click.option("--data", type=path, required=required, help="Folder that loc3r prepare wrote."),
+        click.option("--recipe", "recipe_path", type=path, required=required, help="What to learn."),
+    )
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in options:
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def split_tags(tags: tuple[str, ...]) -> dict[str, str]:
+    """``NAME=VALUE`` texts as a mapping."""
+    return {name: value for name, _, value in (tag.partition("=") for tag in tags)}
 
 
 def load_job(
@@ -128,7 +144,7 @@ def load_job(
         tracking_uri=None if uri == NO_TRACKING else uri,
         parent_run=parent_run,
         device=_choose_device() if device == "auto" else device,
-        tags={name: value for name, _, value in (tag.partition("=") for tag in tags)},
+        tags=split_tags(tags),
     )
 
 

@@ -6,7 +6,6 @@ A rank that fails leaves ``out/errors/rank_K.json`` and exits with 1; a signal s
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import os
 import signal
@@ -21,10 +20,10 @@ import click
 
 from loc3r.errors import Loc3RError
 from loc3r.files import write_json
+from loc3r.services.process import die_with_parent
 from loc3r.train.job import TrainingJob, already_trained, job_options, load_job
 
 STOPPED_EXIT = 128 + signal.SIGTERM
-PR_SET_PDEATHSIG = 1
 
 
 class StopSignal:
@@ -45,11 +44,11 @@ class StopSignal:
 
 
 @click.command()
-@job_options
+@job_options(required=True)
 def main(**arguments: Any) -> None:
     """Run one rank of a training; torchrun calls it."""
     stop = StopSignal()
-    _die_with_parent()
+    die_with_parent()
     _be_quiet()
     rank = int(os.environ.get("RANK", 0))
     errors = Path(arguments["out"]) / "errors"
@@ -91,12 +90,6 @@ def _leave_error(error: BaseException, rank: int, folder: Path) -> None:
         {"rank": rank, "time_s": time.time(), "known": known, "message": message, "traceback": trace},
     )
     get_error_handler().record_exception(error)
-
-
-def _die_with_parent() -> None:
-    """Ask Linux to kill this rank when torchrun is killed: it must not go on writing alone."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _be_quiet() -> None:
