@@ -27,19 +27,26 @@ class Packing:
 
     prefix: int
     """Tokens of the video."""
+    length: int
+    """Tokens of the questions of the longest row."""
     chunk: int
     """Tokens of a chunk, at least those of the longest question."""
     mask: Tensor
-    """(B·C, 1, chunk, prefix + 2 chunk) bool: what each token of each of the C chunks sees."""
+    """(B, 1, C, chunk, 2 chunk) bool: what each token of each of the C chunks sees of it and of the one before."""
 
     @classmethod
     def of(cls, owner: Tensor, prefix: int, chunk: int) -> Packing:
         """The packing of rows of tokens whose owners are (B, N); ``chunk`` is the longest question's length."""
-        here = _cut(owner[:, prefix:, None], chunk, PADDING)[..., 0]
-        keys = torch.cat([_before(here, PADDING), here], -1)
+        length = owner.shape[1] - prefix
+        here = F.pad(owner[:, prefix:], (0, -length % chunk), value=PADDING).unflatten(1, (-1, chunk))
+        keys = torch.cat([F.pad(here, (0, 0, 1, -1), value=PADDING), here], -1)
         order = torch.arange(2 * chunk, device=owner.device)
         mask = (here[..., None] == keys[..., None, :]) & (order <= order[:chunk, None] + chunk)
-        return cls(prefix, chunk, F.pad(mask, (prefix, 0), value=True).flatten(0, 1)[:, None])
+        return cls(prefix, length, chunk, mask[:, None])
+
+    def bias(self, dtype: torch.dtype) -> Tensor:
+        """The mask as what is added to scores: nothing, or minus infinity."""
+        return torch.zeros(self.mask.shape, dtype=dtype, device=self.mask.device).masked_fill(~self.mask, -torch.inf)
 
 
 def shared_video_attention(
@@ -57,21 +64,33 @@ def shared_video_attention(
     if packing is None:
         output: tuple[Tensor, None] = sdpa_attention_forward(module, query, key, value, attention_mask, **options)
         return output
-    groups, scale = query.shape[1] // key.shape[1], options["scaling"]
+    groups = query.shape[1] // key.shape[1]
+    query, key = (query * options["scaling"]).to(value.dtype), key.to(value.dtype)  # rotated in float32 by autocast
     parts = [packing.prefix, query.shape[2] - packing.prefix]
     (video_query, query), (video_key, key), (video_value, value) = (
         states.split(parts, 2) for states in (query, repeat_kv(key, groups), repeat_kv(value, groups))
     )
-    video = F.scaled_dot_product_attention(video_query, video_key, video_value, is_causal=True, scale=scale)
-    questions = F.scaled_dot_product_attention(
-        _cut(query.transpose(1, 2), packing.chunk).flatten(0, 1).transpose(1, 2),
-        _with_video(video_key, key, packing.chunk),
-        _with_video(video_value, value, packing.chunk),
-        attn_mask=packing.mask,
-        scale=scale,
-    )
-    after = questions.transpose(1, 2).unflatten(0, (len(query), -1)).flatten(1, 2)[:, : parts[1]]
-    return torch.cat([video.transpose(1, 2), after], 1), None
+    video = F.scaled_dot_product_attention(video_query, video_key, video_value, is_causal=True, scale=1.0)
+    with torch.autocast(query.device.type, enabled=False):  # softmax adds up in float32 by itself
+        questions = _attend(query, key, value, video_key, video_value, packing)
+    return torch.cat([video, questions], 2).transpose(1, 2), None
+
+
+def _attend(
+    query: Tensor, key: Tensor, value: Tensor, video_key: Tensor, video_value: Tensor, packing: Packing
+) -> Tensor:
+    """Attention (B, H, S, D) of the questions' S scaled queries to the video and to their own chunks.
+
+    The scores are kept: PyTorch's fused attention on the CPU goes back through them at half of this speed, and it
+    needs a copy of the video's keys and values for every chunk.
+    """
+    query, key, value = (_cut(states, packing.chunk) for states in (query, key, value))
+    own = query @ _with_before(key).transpose(-1, -2) + packing.bias(query.dtype)
+    video = (query.flatten(2, 3) @ video_key.transpose(-1, -2)).unflatten(2, query.shape[2:4])
+    share = torch.cat([video, own], -1).softmax(-1)
+    of_video, of_own = share.split([packing.prefix, 2 * packing.chunk], -1)
+    seen: Tensor = of_video.flatten(2, 3) @ video_value + (of_own @ _with_before(value)).flatten(2, 3)
+    return seen[:, :, : packing.length]
 
 
 def register() -> None:
@@ -81,20 +100,13 @@ def register() -> None:
     AttentionInterface.register(NAME, shared_video_attention)
 
 
-def _with_video(video: Tensor, states: Tensor, chunk: int) -> Tensor:
-    """Keys or values of the video (B, H, P, D) and behind it, as each chunk sees them: (B·C, H, P + 2 chunk, D)."""
-    here = _cut(states.transpose(1, 2), chunk)
-    shared = video[:, None].transpose(2, 3).expand(-1, here.shape[1], -1, -1, -1)
-    return torch.cat([shared, _before(here, 0), here], 2).flatten(0, 1).transpose(1, 2)
-
-
-def _cut(tokens: Tensor, chunk: int, fill: int = 0) -> Tensor:
-    """(B, N, …) into (B, C, chunk, …), filled up at the end."""
-    missing = -tokens.shape[1] % chunk
-    cut: Tensor = F.pad(tokens, (0, 0) * (tokens.ndim - 2) + (0, missing), value=fill).unflatten(1, (-1, chunk))
+def _cut(tokens: Tensor, chunk: int) -> Tensor:
+    """(B, H, S, D) into (B, H, C, chunk, D), filled up with zeros at the end."""
+    missing = -tokens.shape[2] % chunk
+    cut: Tensor = F.pad(tokens, (0, 0, 0, missing)).unflatten(2, (-1, chunk))
     return cut
 
 
-def _before(chunks: Tensor, fill: int) -> Tensor:
-    """The chunk before each of (B, C, …); the first one has ``fill`` before it."""
-    return F.pad(chunks, (0, 0) * (chunks.ndim - 2) + (1, 0), value=fill)[:, :-1]
+def _with_before(chunks: Tensor) -> Tensor:
+    """Each of (B, H, C, chunk, D) behind the one before it: (B, H, C, 2 chunk, D)."""
+    return torch.cat([F.pad(chunks, (0, 0, 0, 0, 1, -1)), chunks], 3)
