@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -84,9 +85,23 @@ class Batch:
     """(B, T, P, P, F) what a frozen vision tower sees in ``pixels``, where it was kept."""
 
     def to(self, device: torch.device | str) -> Batch:
-        """The same batch on another device."""
-        moved: dict[str, Any] = {n: v.to(device) for n, v in vars(self).items() if isinstance(v, Tensor)}
-        return replace(self, **moved)
+        """The same batch on another device; from pinned memory without waiting for the copy."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=tensor.is_pinned()))
+
+    def pinned(self) -> Batch:
+        """The same batch in memory that a GPU can copy from while it computes."""
+        return self._each(Tensor.pin_memory)
+
+    def used_by(self, stream: torch.cuda.Stream) -> Batch:
+        """The same batch, whose memory is not given away before ``stream`` is done with it."""
+        for value in vars(self).values():
+            if isinstance(value, Tensor):
+                value.record_stream(stream)
+        return self
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        changed: dict[str, Any] = {n: change(v) for n, v in vars(self).items() if isinstance(v, Tensor)}
+        return replace(self, **changed)
 
 
 def collate(packed: list[Packed], class_name_ids: Tensor, pad_id: int) -> Batch:

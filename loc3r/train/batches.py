@@ -1,11 +1,13 @@
-"""A step's micro-batches, made in a background thread while the step before is trained on."""
+"""A step's micro-batches, made by background threads while the steps before are trained on."""
 
 from __future__ import annotations
 
-import queue
+import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -37,6 +39,10 @@ class StepBatches:
     questions: int
     situations: int
     """Questions whose speaker's place is known."""
+    tokens: int
+    """Without padding."""
+    flops: float
+    """Operations that training on them needs."""
 
 
 class TrainingData:
@@ -54,6 +60,8 @@ class TrainingData:
         rank: int,
         ranks: int,
         features: FeatureStore | None = None,
+        *,
+        pinned: bool = False,
     ) -> None:
         self._prepared = prepared
         self._processor = processor
@@ -62,6 +70,7 @@ class TrainingData:
         self._samples = select_samples(prepared, recipe.train)
         self._class_index = _renumber(prepared, processor)
         self._features = features
+        self._pinned = pinned
         self.sampler = StepSampler(
             {scene_id: len(samples) for scene_id, samples in self._samples.items()},
             questions_per_scene=recipe.train.questions_per_scene,
@@ -71,18 +80,23 @@ class TrainingData:
 
     def load(self, step: int) -> StepBatches:
         """This rank's micro-batches of ``step`` (from 0)."""
+        from loc3r.model.flops import Work, training_flops
         from loc3r.model.losses import supervised
 
+        config = self._processor.config
         per_micro_batch = self._recipe.scenes_per_micro_batch
         units = self.sampler.step(step)
         mine = micro_batches(units, rank=self._rank, ranks=self._ranks, per_micro_batch=per_micro_batch)
         batches = tuple(batch for some in mine for batch in self._collate(some))
-        counts = [supervised(batch, self._processor.config) for batch in batches]
+        counts = [supervised(batch, config) for batch in batches]
+        work = [Work.of(batch) for batch in batches]
         return StepBatches(
-            batches,
-            {name: sum(count[name] for count in counts) for name in counts[0]},
-            sum(len(batch.pos_at) for batch in batches),
-            sum(int(batch.position_m.isfinite().all(-1).sum()) for batch in batches),
+            tuple(batch.pinned() for batch in batches) if self._pinned else batches,
+            counts={name: sum(count[name] for count in counts) for name in counts[0]},
+            questions=sum(part.questions for part in work),
+            situations=sum(int(batch.position_m.isfinite().all(-1).sum()) for batch in batches),
+            tokens=sum(part.tokens for part in work),
+            flops=sum(training_flops(config, part) for part in work),
         )
 
     def _collate(self, units: tuple[Unit, ...]) -> Iterator[Batch]:
@@ -113,57 +127,53 @@ class FeatureStore:
     def __init__(self, model: Loc3R) -> None:
         self._model = model
         self._kept: dict[str, Tensor] = {}
+        self._lock = threading.Lock()
 
     def of(self, scene_id: str, pixels: Tensor) -> Tensor:
         """Features (T, P, P, F) float16 of a scene's pixels (T, 3, S, S)."""
-        if scene_id not in self._kept:
-            with torch.no_grad():
-                self._kept[scene_id] = self._model.see(pixels[None].to(self._model.device))[0].half().cpu()
-        return self._kept[scene_id]
+        with self._lock:
+            if scene_id not in self._kept:
+                with torch.no_grad():
+                    self._kept[scene_id] = self._model.see(pixels[None].to(self._model.device))[0].half().cpu()
+            return self._kept[scene_id]
 
 
 class Prefetcher(Generic[Made]):
-    """``make(step)`` for each step of a range, up to ``depth`` steps ahead in a thread; a context manager."""
+    """``make(step)`` for each step of a range, made in order up to ``depth`` ahead by threads; a context manager."""
 
-    def __init__(self, make: Callable[[int], Made], steps: range, depth: int = 3) -> None:
-        self._make, self._steps = make, steps
-        self._made: queue.Queue[Made | BaseException] = queue.Queue(depth)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="prefetch", daemon=True)
+    def __init__(self, make: Callable[[int], Made], steps: range, depth: int = 3, threads: int = 1) -> None:
+        self._make, self._steps, self._depth = make, iter(steps), depth
+        self._threads = ThreadPoolExecutor(threads, "prefetch")
+        self._coming: deque[Future[Made]] = deque()
         self.waited_s = 0.0
         """Seconds that the last ``next`` waited."""
 
     def next(self) -> Made:
-        """The next step's; an error of the thread is raised here."""
+        """The next step's; an error of its thread is raised here."""
         started = time.perf_counter()
-        made = self._made.get()
+        made = self._coming.popleft().result()
         self.waited_s = time.perf_counter() - started
-        if isinstance(made, BaseException):
-            raise made
+        self._order()
         return made
 
-    def _work(self) -> None:
-        for step in self._steps:
-            try:
-                made: Made | BaseException = self._make(step)
-            except BaseException as error:  # handed to the training thread, which raises it
-                made = error
-            while not self._stop.is_set():
-                try:
-                    self._made.put(made, timeout=0.2)
-                    break
-                except queue.Full:
-                    continue
-            if self._stop.is_set() or isinstance(made, BaseException):
-                return
+    def _order(self) -> None:
+        while len(self._coming) < self._depth and (step := next(self._steps, None)) is not None:
+            self._coming.append(self._threads.submit(self._make, step))
 
     def __enter__(self) -> Prefetcher[Made]:
-        self._thread.start()
+        self._order()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
+        self._threads.shutdown(cancel_futures=True)
+
+
+def loader_threads(device: torch.device) -> int:
+    """Threads that make batches: beside a GPU this rank's share of the cores, up to 4; on a CPU, which trains, one."""
+    if device.type != "cuda":
+        return 1
+    cores, ranks = len(os.sched_getaffinity(0)), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return max(1, min(4, cores // ranks))
 
 
 def accumulation_steps(recipe: TrainRecipe, ranks: int) -> int:

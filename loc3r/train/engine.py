@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -136,8 +136,9 @@ class Engine:
     def train_step(self, batches: tuple[Batch, ...], counts: Mapping[str, float]) -> dict[str, float]:
         """One optimiser step; returns each term's mean over the step's global ``counts``."""
         sums: list[Tensor] = []
-        for batch in batches:
-            loss, parts = self.deepspeed(batch.to(self.group.device), counts)
+        for number, batch in enumerate(on_device(batches, self.group.device), start=1):
+            self.deepspeed.set_gradient_accumulation_boundary(number == len(batches))
+            loss, parts = self.deepspeed(batch, counts)
             self.deepspeed.backward(loss, scale_wrt_gas=False)
             self.deepspeed.step()
             sums.append(parts)
@@ -184,6 +185,26 @@ class Engine:
 
         gathered: AbstractContextManager[Any] = deepspeed.zero.GatheredParameters(list(self.model.parameters()))
         return gathered
+
+
+def on_device(batches: Sequence[Batch], device: torch.device) -> Iterator[Batch]:
+    """Each batch on the device. To a GPU the next one is copied while the one before is trained on."""
+    if device.type != "cuda":
+        yield from (batch.to(device) for batch in batches)
+        return
+    copies = torch.cuda.Stream(device)
+
+    def copy(number: int) -> Batch:
+        with torch.cuda.stream(copies):
+            return batches[number].to(device)
+
+    coming = copy(0)
+    for number in range(len(batches)):
+        torch.cuda.current_stream(device).wait_stream(copies)
+        here = coming.used_by(torch.cuda.current_stream(device))
+        if number + 1 < len(batches):
+            coming = copy(number + 1)
+        yield here
 
 
 def _muon_hidden(zero_stage: int) -> AbstractContextManager[None]:

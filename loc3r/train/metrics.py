@@ -14,7 +14,7 @@ METRICS_FILE = "metrics.jsonl"
 
 @dataclass(frozen=True)
 class StepRecord:
-    """What one optimiser step measured, over all ranks. All but the last three repeat bit for bit on a CPU."""
+    """What one optimiser step measured, over all ranks. On a CPU the fields before ``time_s`` repeat bit for bit."""
 
     step: int
     """Steps done, this one included."""
@@ -30,6 +30,12 @@ class StepRecord:
     duration_s: float
     data_wait_s: float
     """Part of ``duration_s`` that rank 0 waited for its batch."""
+    tokens: int = 0
+    """Without padding."""
+    mfu: float = 0.0
+    """Operations that the model needed (``loc3r.model.flops``), as a share of those that the devices can do."""
+    peak_memory_bytes: int = 0
+    """The most that rank 0 has held since it started: of its GPU's memory, or on a CPU of the machine's."""
 
     def flat(self) -> dict[str, float]:
         """The metrics under the names that MLflow shows."""
@@ -40,7 +46,10 @@ class StepRecord:
             **norm,
             "train/learning_rate": self.learning_rate,
             "train/questions_per_s": self.questions / self.duration_s,
+            "train/tokens_per_s": self.tokens / self.duration_s,
+            "train/mfu": self.mfu,
             "train/data_wait_share": self.data_wait_s / self.duration_s,
+            "train/peak_memory_gib": self.peak_memory_bytes / 2**30,
         }
 
 

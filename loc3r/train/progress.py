@@ -16,13 +16,13 @@ RECENT = 0.9
 
 
 class TrainingProgress:
-    """Step, loss terms, questions a second, share of waiting for data, time left; silent on other ranks than 0."""
+    """Step, loss terms, speed, share of waiting for data, memory, time left; silent on other ranks than 0."""
 
     def __init__(self, steps: int, *, first: bool) -> None:
         self._console = Console(quiet=not first, highlight=False)
         self._steps = steps
         self._last_line_s = 0.0
-        self._step_s = self._waited_s = self._questions = 0.0
+        self._step_s = self._waited_s = self._questions = self._tokens = self._mfu = 0.0
         self._bar = Progress(
             TextColumn("training"), BarColumn(20), MofNCompleteColumn(), TimeRemainingColumn(compact=True),
             TextColumn("{task.fields[told]}"), console=self._console, disable=not self._console.is_terminal,
@@ -38,6 +38,8 @@ class TrainingProgress:
         self._step_s = self._blend(self._step_s, record.duration_s)
         self._waited_s = self._blend(self._waited_s, record.data_wait_s)
         self._questions = self._blend(self._questions, record.questions)
+        self._tokens = self._blend(self._tokens, record.tokens)
+        self._mfu = self._blend(self._mfu, record.mfu)
         told = self._describe(record)
         self._bar.update(self._task, completed=record.step, told=told)
         now = time.monotonic()
@@ -49,8 +51,9 @@ class TrainingProgress:
 
     def _describe(self, record: StepRecord) -> str:
         terms = " ".join(f"{name} {value:.3f}" for name, value in record.terms.items())
-        speed, waiting = self._questions / self._step_s, self._waited_s / self._step_s
-        return f"loss {record.loss:.3f} ({terms})  {speed:.1f} questions/s  {waiting:.0%} waiting for data"
+        speed = f"{self._questions / self._step_s:.1f} questions/s  {self._tokens / self._step_s:.0f} tokens/s"
+        used = f"{self._mfu:.0%} MFU  {self._waited_s / self._step_s:.0%} waiting for data"
+        return f"loss {record.loss:.3f} ({terms})  {speed}  {used}  {record.peak_memory_bytes / 2**30:.1f} GiB"
 
     def _blend(self, past: float, now: float) -> float:
         return now if not past else RECENT * past + (1 - RECENT) * now

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loc3r.errors import TrainingError
-from loc3r.train.batches import FeatureStore, Prefetcher, StepBatches, TrainingData, check_data
+from loc3r.train.batches import FeatureStore, Prefetcher, StepBatches, TrainingData, check_data, loader_threads
 from loc3r.train.checkpoints import Checkpoint, newest, prune, step_folder
 from loc3r.train.engine import Engine, Group
 from loc3r.train.export import export_model
@@ -23,6 +23,7 @@ from loc3r.train.progress import TrainingProgress
 from loc3r.train.record import finish_record, open_recorder
 from loc3r.train.sampler import check_division
 from loc3r.train.start import build
+from loc3r.train.throughput import peak_flops, peak_memory_bytes, product_type
 
 if TYPE_CHECKING:
     from loc3r.scenes.shards import PreparedData
@@ -58,8 +59,10 @@ class Trainer:
         group.barrier()  # every rank has looked before any of them writes
         model, self.processor = build(recipe, prepared, job.init, job.out, group, resuming=bool(self._found))
         features = FeatureStore(model) if recipe.train.keep_features else None
-        self.data = TrainingData(prepared, recipe, self.processor, group.rank, group.ranks, features)
+        pinned = group.device.type == "cuda"
+        self.data = TrainingData(prepared, recipe, self.processor, group.rank, group.ranks, features, pinned=pinned)
         self.engine = Engine(model, recipe, group)
+        self._peak_flops = group.ranks * peak_flops(group.device, product_type(recipe.train.precision))
         self.log = MetricsLog(job.out / METRICS_FILE)
         self.situations = 0
         """Seen since step 0, over all ranks."""
@@ -100,7 +103,8 @@ class Trainer:
 
     def _train(self, start: int) -> None:
         train = self.recipe.train
-        with Prefetcher(self.data.load, range(start, train.last_step)) as prefetcher:
+        steps, threads = range(start, train.last_step), loader_threads(self.group.device)
+        with Prefetcher(self.data.load, steps, threads=threads) as prefetcher:
             for step in range(start, train.last_step):
                 record = self._step(step, prefetcher)
                 if self.group.first:
@@ -112,13 +116,14 @@ class Trainer:
     def _step(self, step: int, prefetcher: Prefetcher[StepBatches]) -> StepRecord:
         started = time.perf_counter()
         mine = prefetcher.next()
-        figures = {"questions": mine.questions, "situations": mine.situations, "stopping": self._stopping()}
-        totals = self.group.sum({**mine.counts, **figures})
+        figures = {name: getattr(mine, name) for name in ("questions", "situations", "tokens", "flops")}
+        totals = self.group.sum({**mine.counts, **figures, "stopping": self._stopping()})
         if totals["stopping"]:
             self._stop_after(step)
         learning_rate = self.engine.learning_rate
         terms = self.engine.train_step(mine.batches, totals)
         self.situations += int(totals["situations"])
+        duration_s = time.perf_counter() - started
         record = StepRecord(
             step=step + 1,
             loss=self.engine.loss(terms),
@@ -127,8 +132,11 @@ class Trainer:
             gradient_norm=self.engine.gradient_norm,
             questions=int(totals["questions"]),
             time_s=time.time(),
-            duration_s=time.perf_counter() - started,
+            duration_s=duration_s,
             data_wait_s=prefetcher.waited_s,
+            tokens=int(totals["tokens"]),
+            mfu=totals["flops"] / duration_s / self._peak_flops,
+            peak_memory_bytes=peak_memory_bytes(self.group.device),
         )
         _check_finite(record)
         return record

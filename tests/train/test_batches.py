@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -8,6 +9,7 @@ from small import CLASSES, small_recipe, write_data
 
 from loc3r.errors import DataError
 from loc3r.model.config import Loc3RConfig
+from loc3r.model.flops import layer_weights
 from loc3r.model.losses import joint_loss
 from loc3r.model.modelling import Loc3R
 from loc3r.model.processor import Processor
@@ -76,6 +78,8 @@ def test_situations_are_the_questions_with_a_place(prepared: PreparedData) -> No
     share = TrainingData(prepared, recipe, processor_of(recipe, prepared), 0, 1).load(0)
     assert 0 < share.situations < share.questions == 12
     assert share.counts["position"] == share.situations
+    assert share.tokens == sum(int((batch.owner >= 0).sum()) for batch in share.batches)
+    assert share.flops > 6 * share.tokens * 3 * layer_weights(recipe.model.language)
 
 
 def test_the_curriculum_keeps_the_named_forms_only(prepared: PreparedData) -> None:
@@ -112,6 +116,17 @@ def test_prefetching_keeps_the_order_and_raises_where_it_is_read() -> None:
         assert [prefetcher.next(), prefetcher.next()] == [10, 20]
         with pytest.raises(DataError, match="step 3 is bad"):
             prefetcher.next()
+
+
+def test_prefetching_threads_work_at_once_and_keep_the_order() -> None:
+    both = threading.Barrier(2, timeout=30)
+
+    def make(step: int) -> int:
+        both.wait()  # one thread alone would never pass
+        return step
+
+    with Prefetcher(make, range(4), threads=2) as prefetcher:
+        assert [prefetcher.next() for _ in range(4)] == [0, 1, 2, 3]
 
 
 def test_prefetching_stops_early_without_hanging() -> None:

@@ -9,7 +9,7 @@ from loc3r.train.metrics import MetricsLog, StepRecord
 
 RECORD = StepRecord(
     step=1, loss=0.1 + 0.2, terms={"answer": 1 / 3}, learning_rate=1e-3, gradient_norm=2.0, questions=12, time_s=5.0,
-    duration_s=0.5, data_wait_s=0.1,
+    duration_s=0.5, data_wait_s=0.1, tokens=900, mfu=0.25, peak_memory_bytes=2**29,
 )  # fmt: skip
 
 
@@ -49,9 +49,23 @@ def test_reading_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert [record.step for record in log.read_from(offset)[0]] == [3]
 
 
+def test_lines_from_before_tokens_were_counted_are_read(tmp_path: Path) -> None:
+    log = log_of(tmp_path / "m.jsonl", 1)
+    later = ("tokens", "mfu", "peak_memory_bytes")
+    old = {name: value for name, value in asdict(RECORD).items() if name not in later}
+    log.path.write_text(json.dumps(old) + "\n")
+    log.append(replace(RECORD, step=2))
+    assert [record.tokens for record in log.read()] == [0, 900]
+    log.write_table(tmp_path / "m.csv")
+    assert len(list(csv.DictReader((tmp_path / "m.csv").open()))) == 2
+
+
 def test_figures_and_table(tmp_path: Path) -> None:
     assert RECORD.flat()["train/questions_per_s"] == 24
     assert RECORD.flat()["train/data_wait_share"] == 0.2
+    assert RECORD.flat()["train/tokens_per_s"] == 1800
+    assert RECORD.flat()["train/mfu"] == 0.25
+    assert RECORD.flat()["train/peak_memory_gib"] == 0.5
     log_of(tmp_path / "m.jsonl", 3).write_table(tmp_path / "m.csv")
     rows = list(csv.DictReader((tmp_path / "m.csv").open()))
     assert [row["step"] for row in rows] == ["1", "2", "3"]

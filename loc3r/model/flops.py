@@ -1,0 +1,146 @@
+"""Floating-point operations of training, counted from the sizes: what MFU is measured by.
+
+A multiplication and an addition are two operations. Only what the model needs is counted: pairs of tokens that see
+each other, words at supervised answers, no padding, nothing computed twice for want of memory. The backward pass of
+what is trained costs twice the forward pass. Dense grounding's own terms, norms and softmaxes (under a hundredth) are
+left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from loc3r.model.batch import PADDING, UNSUPERVISED, Batch
+from loc3r.model.config import Loc3RConfig
+from loc3r.model.tower import FEATURES, STAGES
+from loc3r.recipe import LanguageRecipe, VisionRecipe
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a batch asks of the model."""
+
+    videos: int
+    encoded: int
+    """Videos that the vision tower sees: those whose features were kept it does not."""
+    questions: int
+    tokens: int
+    """Without padding."""
+    pairs: int
+    """Tokens that see each other: what one head of one layer computes."""
+    answers: int
+    """Tokens that are read out as words."""
+
+    @classmethod
+    def of(cls, batch: Batch) -> Work:
+        """The work of a batch, from its tokens."""
+        there = batch.owner != PADDING
+        videos = len(batch.pixels)
+        return cls(
+            videos=videos,
+            encoded=0 if batch.features is not None else videos,
+            questions=len(batch.pos_at),
+            tokens=int(there.sum()),
+            # A token at position p sees the p tokens before it and itself, packed or not.
+            pairs=int((batch.positions + 1)[there].sum()),
+            answers=int((batch.labels != UNSUPERVISED).sum()),
+        )
+
+
+def training_flops(config: Loc3RConfig, work: Work, *, language_trained: bool = True) -> float:
+    """Operations of a forward and backward pass.
+
+    Without ``language_trained`` the language model's matrices are frozen (LoRA): gradients pass through them, and
+    none is made for them.
+    """
+    passes = 3 if language_trained else 2
+    tower = 1 if config.model.vision.frozen else 3
+    return (
+        tower * tower_flops(config, work.encoded)
+        + 3 * _adapter_flops(config, work.videos)
+        + passes * _matrix_flops(config, work)
+        + 3 * _attention_flops(config.model.language, work.pairs)
+        + 3 * _head_flops(config, work)
+    )
+
+
+def forward_flops(config: Loc3RConfig, work: Work) -> float:
+    """Operations of a forward pass."""
+    return (
+        tower_flops(config, work.encoded)
+        + _adapter_flops(config, work.videos)
+        + _matrix_flops(config, work)
+        + _attention_flops(config.model.language, work.pairs)
+        + _head_flops(config, work)
+    )
+
+
+def tower_flops(config: Loc3RConfig, videos: int) -> float:
+    """Operations of the vision tower's forward pass over so many videos."""
+    data, vision = config.data, config.model.vision
+    frames = _frames(config) * videos
+    if vision.kind == "lite0":
+        return 2.0 * frames * _lite0_multiply_adds(data.frame_size_px)
+    patches = (data.frame_size_px // data.patch_px) ** 2
+    embedding = 2 * patches * 3 * data.patch_px**2 * vision.hidden
+    return float(frames * (embedding + vision.layers * _block_flops(vision, patches)))
+
+
+def _block_flops(vision: VisionRecipe, patches: int) -> int:
+    matrices = 4 * vision.hidden**2 + 2 * vision.hidden * vision.intermediate
+    return 2 * patches * matrices + 4 * patches**2 * vision.hidden
+
+
+def _lite0_multiply_adds(side_px: int) -> int:
+    side, inputs = side_px // 2, 32
+    total = side**2 * 3 * inputs * 3**2  # the stem
+    for expansion, kernel, stride, blocks, channels in STAGES:
+        for block in range(blocks):
+            wide = inputs * expansion
+            total += side**2 * inputs * wide * (expansion > 1)
+            side //= stride if block == 0 else 1
+            total += side**2 * wide * (kernel**2 + channels)
+            inputs = channels
+    return total
+
+
+def _adapter_flops(config: Loc3RConfig, videos: int) -> float:
+    """The projector on every patch and the camera tokens' two layers."""
+    data, vision, width = config.data, config.model.vision, config.model.language.hidden
+    features = FEATURES if vision.kind == "lite0" else vision.hidden
+    patches = (data.frame_size_px // data.patch_px) ** 2
+    frame = patches * (features * width + width**2) + config.model.prior_dim * width + width**2
+    return 2.0 * videos * _frames(config) * frame
+
+
+def _matrix_flops(config: Loc3RConfig, work: Work) -> float:
+    """The language model's matrices on every token, and its words at the answers."""
+    language = config.model.language
+    return 2.0 * (
+        work.tokens * language.layers * layer_weights(language) + work.answers * language.hidden * language.vocabulary
+    )
+
+
+def layer_weights(language: LanguageRecipe) -> int:
+    """Weights in the matrices of one layer: query, key, value and output; gate, up and down."""
+    width = language.hidden
+    keys = width * language.kv_heads // language.heads
+    return 2 * width * (width + keys) + 3 * width * language.intermediate
+
+
+def _attention_flops(language: LanguageRecipe, pairs: int) -> float:
+    return 4.0 * language.layers * language.hidden * pairs
+
+
+def _head_flops(config: Loc3RConfig, work: Work) -> float:
+    model, side = config.model, config.data.tokens_a_side
+    width = model.language.hidden
+    hidden = model.head_hidden or width
+    layout = work.videos * _frames(config) * side**2 * 4 * width
+    position = width * hidden + hidden * 4
+    heading = (width + 4 * model.look_at) * hidden + hidden * model.heading_bins
+    return 2.0 * (layout + work.questions * (position + heading + 4 * width))
+
+
+def _frames(config: Loc3RConfig) -> int:
+    return config.data.frames if config.model.video else 0

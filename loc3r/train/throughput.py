@@ -1,0 +1,63 @@
+"""How fast a device could be, and how much memory training has taken: what the measured speed is held against."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+
+import torch
+
+PEAK_TFLOPS = {
+    "B200": 2250, "H200": 989, "H100 NVL": 835, "H100 PCIe": 756, "H100": 989, "H800": 989, "A100": 312, "A800": 312,
+    "L40S": 362, "L40": 181, "L4": 121, "A40": 150, "A10G": 70, "A10": 125, "RTX 6000 Ada": 364, "RTX A6000": 155,
+    "RTX 4090": 165, "RTX 3090": 71, "V100": 125, "T4": 65, "MI300X": 1307,
+}  # fmt: skip
+"""16-bit matrix products without sparsity, as the makers' data sheets state them; the first name that fits counts."""
+SIDE = 1024
+"""Of the matrices that are measured."""
+MEASURED_S = 0.15
+
+
+def product_type(precision: str) -> torch.dtype:
+    """What a recipe's ``train.precision`` multiplies matrices in."""
+    return {"fp32": torch.float32, "fp16": torch.float16}.get(precision, torch.bfloat16)
+
+
+def peak_flops(device: torch.device, dtype: torch.dtype) -> float:
+    """Operations a second that the device can do at most.
+
+    The data sheet's for a known GPU, whatever the type; else the fastest of some matrix products of that type.
+    """
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+        known = [peak for part, peak in PEAK_TFLOPS.items() if part in name]
+        if known:
+            return known[0] * 1e12
+    return measured_flops(device, dtype)
+
+
+def measured_flops(device: torch.device, dtype: torch.dtype) -> float:
+    """Operations a second of matrix products, measured for a moment with the threads that this process has."""
+    # A generator of its own: training's random state stays what it was.
+    noise = torch.rand(SIDE, SIDE, generator=torch.Generator().manual_seed(0)).to(device, dtype)
+    fastest_s, started = float("inf"), time.perf_counter()
+    while time.perf_counter() - started < MEASURED_S or fastest_s == float("inf"):
+        fastest_s = min(fastest_s, _product_s(noise))
+    return float(2 * SIDE**3 / fastest_s)
+
+
+def _product_s(noise: torch.Tensor) -> float:
+    started = time.perf_counter()
+    product = noise @ noise
+    if product.device.type == "cuda":
+        torch.cuda.synchronize(product.device)
+    return time.perf_counter() - started
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """The most memory that this process has held so far: of the GPU's, or on a CPU of the machine's."""
+    if device.type == "cuda":
+        return int(torch.cuda.max_memory_allocated(device))
+    unit_bytes = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit_bytes
