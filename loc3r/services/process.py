@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from loc3r.errors import ServiceError
+
+PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Ask Linux to kill this process when the one that started it dies: it must not go on writing alone."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def free_port() -> int:
@@ -23,9 +33,15 @@ def free_port() -> int:
 
 def preferred_port(port: int) -> int:
     """``port`` where nothing listens on it on the loopback address, else another one that is free."""
+    return free_port() if listens(f"127.0.0.1:{port}") else port
+
+
+def listens(address: str) -> bool:
+    """Whether something accepts connections at ``host:port``."""
+    host, _, port = address.rpartition(":")
     with socket.socket() as probe:
         probe.settimeout(2)
-        return free_port() if probe.connect_ex(("127.0.0.1", port)) == 0 else port
+        return probe.connect_ex((host, int(port))) == 0
 
 
 class ServerProcess:
