@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from loc3r.errors import RecipeError
 from loc3r.files import hash_json
+from loc3r.model.backbones import BACKBONES
 from loc3r.priors.base import PRIORS, allows_commercial_use
 
 LATER = "later"
@@ -70,8 +71,9 @@ class DataRecipe(Section):
 class VisionRecipe(Section):
     """The vision tower."""
 
-    kind: Annotated[Literal["siglip", "lite0"], LATER] = "siglip"
-    """lite0: EfficientNet-Lite0 with the ImageNet weights that ship with the package; the sizes below are SigLIP's."""
+    kind: Annotated[Literal["siglip", "lite0", "qwen2.5-vl"], LATER] = "siglip"
+    """lite0: EfficientNet-Lite0 with the ImageNet weights that ship with the package; the sizes below are SigLIP's.
+    qwen2.5-vl: that backbone's own tower."""
     hidden: int = 1152
     layers: int = 26
     heads: int = 16
@@ -94,6 +96,8 @@ class LanguageRecipe(Section):
     intermediate: int = 18944
     vocabulary: int = 152064
     """Embedding rows; a tiny model trains a byte-level BPE tokenizer up to this size."""
+    tied: Annotated[bool | None, LATER] = None
+    """Answers are read out through the word embeddings. Absent: only from scratch; backbones below 7B often do."""
     rope_theta: float = 1_000_000.0
     max_tokens: int = 32768
 
@@ -101,8 +105,9 @@ class LanguageRecipe(Section):
 class ModelRecipe(Section):
     """The vision-language model, its camera tokens and its heads."""
 
-    backbone: Literal["scratch", "llava-video-7b"] = "scratch"
-    """scratch: random weights of the sizes below."""
+    backbone: str = Field("scratch", json_schema_extra={"enum": list(BACKBONES)})
+    """Whose architecture and published weights: llava-video-7b (the paper's), llava-onevision, qwen2.5-vl; loc3r fetch
+    brings them. scratch: random weights. The sizes below are those of the weights."""
     vision: VisionRecipe = VisionRecipe()
     language: LanguageRecipe = LanguageRecipe()
     prior_dim: int = 768
@@ -242,6 +247,19 @@ class Recipe(Section):
             licence = PRIORS[prior].licence if prior in PRIORS else "unknown"
             free = ", ".join(name for name in PRIORS if allows_commercial_use(name))
             raise ValueError(f"commercial: true, but the licence of the pose prior {prior} is {licence}; use {free}")
+        return self
+
+    @model_validator(mode="after")
+    def _backbone_fits(self) -> Recipe:
+        name = self.model.backbone
+        if name not in BACKBONES:
+            near = difflib.get_close_matches(name, BACKBONES, n=1)
+            raise ValueError(
+                f"unknown model.backbone {name}; {f'did you mean {near[0]}? ' if near else ''}"
+                f"there are {', '.join(BACKBONES)}"
+            )
+        if wrong := BACKBONES[name].contradictions(name, self.data, self.model):
+            raise ValueError("; ".join(wrong))
         return self
 
     @model_validator(mode="after")

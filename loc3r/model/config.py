@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -52,14 +52,21 @@ class Loc3RConfig(Section):
     def from_recipe(
         cls, recipe: Recipe, class_names: tuple[str, ...], tokenizer: PreTrainedTokenizerFast
     ) -> Loc3RConfig:
-        """The config of a model that ``recipe`` trains on data with ``class_names``."""
-        return cls(
-            data=recipe.data,
-            model=recipe.model,
-            loss=recipe.loss,
-            class_names=class_names,
-            tokens=SpecialTokens.of(tokenizer),
-        )
+        """The config of a model that ``recipe`` trains on data with ``class_names``.
+
+        Raises:
+            CheckpointError: the tokenizer has more tokens than the recipe's vocabulary has rows.
+        """
+        tokens = SpecialTokens.of(tokenizer)
+        rows = recipe.model.language.vocabulary
+        if (needed := max(tokens.model_dump().values()) + 1) > rows:
+            raise CheckpointError(
+                "the vocabulary has no unused rows for the new tokens",
+                received=f"model.language.vocabulary={rows}",
+                expected=f"at least {needed}",
+                fix="set the number of rows that the backbone's embedding has",
+            )
+        return cls(data=recipe.data, model=recipe.model, loss=recipe.loss, class_names=class_names, tokens=tokens)
 
     @property
     def frame_shape(self) -> tuple[int, int, int, int]:
@@ -69,8 +76,9 @@ class Loc3RConfig(Section):
 
     @property
     def tied(self) -> bool:
-        """Whether answers are read out through the word embeddings: tiny models do, the 7B doesn't."""
-        return self.model.backbone == "scratch"
+        """Whether answers are read out through the word embeddings: models from scratch do unless told otherwise."""
+        tied = self.model.language.tied
+        return self.model.backbone == "scratch" if tied is None else tied
 
     def save(self, folder: Path) -> None:
         """Write ``loc3r_config.json``."""
@@ -90,42 +98,3 @@ class Loc3RConfig(Section):
             return cls.model_validate(read_json(path))
         except (ValidationError, ValueError) as error:
             raise CheckpointError(f"{path} can't be read", received=str(error).splitlines()[0]) from error
-
-
-def llava_config(config: Loc3RConfig) -> Any:
-    """The ``LlavaOnevisionConfig`` of these sizes (LLaVA-Video-7B has its tower, projector and language model)."""
-    from transformers import LlavaOnevisionConfig, Qwen2Config, Qwen3Config, SiglipVisionConfig
-
-    vision, language = config.model.vision, config.model.language
-    text = dict(
-        vocab_size=language.vocabulary,
-        hidden_size=language.hidden,
-        intermediate_size=language.intermediate,
-        num_hidden_layers=language.layers,
-        num_attention_heads=language.heads,
-        num_key_value_heads=language.kv_heads,
-        max_position_embeddings=language.max_tokens,
-        rope_parameters={"rope_type": "default", "rope_theta": language.rope_theta},
-        tie_word_embeddings=config.tied,
-    )
-    if language.kind == "qwen3":
-        text["head_dim"] = language.hidden // language.heads
-    if vision.kind == "lite0":
-        from loc3r.model.tower import FEATURES
-
-        # Only the width matters: the projector's. The SigLIP of no layers is replaced by the tower.
-        vision = vision.model_copy(update={"hidden": FEATURES, "layers": 0, "intermediate": 1, "heads": 1})
-    return LlavaOnevisionConfig(
-        vision_config=SiglipVisionConfig(
-            hidden_size=vision.hidden,
-            intermediate_size=vision.intermediate,
-            num_hidden_layers=vision.layers,
-            num_attention_heads=vision.heads,
-            image_size=config.data.frame_size_px,
-            patch_size=config.data.patch_px,
-            vision_use_head=False,
-        ),
-        text_config=(Qwen3Config if language.kind == "qwen3" else Qwen2Config)(**text),
-        image_token_id=config.tokens.image,
-        tie_word_embeddings=config.tied,
-    )

@@ -116,6 +116,9 @@ class Localiser:
         cameras = self.processor.camera_tokens(camera_tokens)[None].to(self.device)
         states = self.model.language(
             inputs_embeds=self.model.embed_prefix(ids, self.model.see(pixels), cameras),
+            position_ids=self.model.backbone.rotary_positions(
+                ids, torch.arange(ids.shape[1], device=self.device)[None], ids.shape[1]
+            ),
             past_key_values=DynamicCache(),
             use_cache=True,
         )
@@ -251,7 +254,7 @@ class Conversation:
         states = self._model.language(
             inputs_embeds=self._model.language.embed_tokens(ids),
             attention_mask=visible(self._owner, queries=len(positions)),
-            position_ids=torch.tensor([positions], device=device),
+            position_ids=self._model.backbone.rotary_positions(ids, torch.tensor([positions], device=device), prefix=0),
             past_key_values=self._cache,
             use_cache=True,
         ).last_hidden_state[0]

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from loc3r.model import attention
-from loc3r.model.attention import Packing
-from loc3r.model.batch import PADDING, UNSUPERVISED, VIDEO, Batch
-from loc3r.model.config import Loc3RConfig, llava_config
+from loc3r.model.attention import packing_of
+from loc3r.model.backbones import backbone_of
+from loc3r.model.batch import PADDING, UNSUPERVISED, VIDEO, Batch, put_together, take_apart, video_of
+from loc3r.model.config import Loc3RConfig
 from loc3r.model.heads import Gaussian, Heads
-from loc3r.model.tower import Lite0
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -32,7 +31,7 @@ class Outputs:
     answer_logits: Tensor
     """(A, V) at the A supervised answer positions."""
     layout: Gaussian
-    """(B, T, R, R, 2) every vision token's place."""
+    """(V, T, R, R, 2) every vision token's place."""
     position: Gaussian
     """(Q, 2)."""
     look_at: Gaussian
@@ -50,16 +49,14 @@ class Outputs:
 
 
 class Loc3R(nn.Module):
-    """``LlavaOnevisionForConditionalGeneration`` with camera tokens and heads. ``config`` decides every size."""
+    """A backbone with camera tokens and heads. ``config`` decides every size."""
 
     def __init__(self, config: Loc3RConfig) -> None:
         super().__init__()
-        from transformers import LlavaOnevisionForConditionalGeneration
-
         self.config = config
         attention.register()
-        self.vlm = LlavaOnevisionForConditionalGeneration(llava_config(config))
-        self.vlm.set_attn_implementation({"text_config": attention.NAME, "vision_config": "sdpa"})
+        self.backbone = backbone_of(config)
+        self.vlm = self.backbone.build()
         if config.model.fan_in_init:
             init_by_fan_in(self.vlm)
         width = config.model.language.hidden
@@ -71,14 +68,8 @@ class Loc3R(nn.Module):
             look_at=config.model.look_at,
             log_variance_limit=config.loss.log_variance_limit,
         )
-        if config.model.vision.kind == "lite0":
-            self.vlm.model.vision_tower = Lite0.pretrained()
-        else:
-            # Features are taken before this norm (as LLaVA-Video does): training it would only break DDP.
-            self.vlm.model.vision_tower.post_layernorm.requires_grad_(False)
+        self.backbone.settle_tower(self.vlm)
         self.hide = nn.Dropout(config.model.vision.dropout)
-        if config.model.vision.frozen:
-            self.vlm.model.vision_tower.requires_grad_(False)
 
     @property
     def language(self) -> Any:
@@ -97,8 +88,8 @@ class Loc3R(nn.Module):
         model = self.config.model
         states = self.language(
             inputs_embeds=embeddings,
-            packing=Packing.of(batch.owner, batch.prefix, batch.longest),
-            position_ids=batch.positions,
+            packing=packing_of(batch),
+            position_ids=self._rotary_positions(batch),
             use_cache=False,
             output_hidden_states=bool(model.naming_layer or model.mention_layer),
         )
@@ -117,52 +108,50 @@ class Loc3R(nn.Module):
             pose_pointing=self._point_pose(states.hidden_states, batch),
         )
 
+    def _rotary_positions(self, batch: Batch) -> Tensor:
+        if batch.apart is None:
+            return self.backbone.rotary_positions(batch.ids, batch.positions, batch.prefix)
+        rows, length = batch.ids.shape
+        ids, positions = (take_apart(tokens, batch.apart) for tokens in (batch.ids, batch.positions))
+        turned = self.backbone.rotary_positions(ids, positions, batch.prefix)
+        together = [put_together(each, batch.apart, (rows, length)) for each in turned.reshape(-1, *ids.shape)]
+        return together[0] if turned.ndim == ids.ndim else torch.stack(together)
+
     def see(self, pixels: Tensor) -> Tensor:
-        """The vision tower's features (B, T, P, P, F) of pixels (B, T, 3, S, S): P patches a side, before its norm."""
+        """The vision tower's features (V, T, P, P, F) of pixels (V, T, 3, S, S): P patches a side, before its norm."""
         if not self.config.model.video:
             return pixels.new_zeros(len(pixels), 0)
-        tower, frames = self.vlm.model.vision_tower, pixels.flatten(0, 1).to(self.vlm.model.image_newline.dtype)
-        if self.config.model.vision.kind == "lite0":
-            features: Tensor = tower(frames)
-        else:
-            side = self.config.data.frame_size_px // self.config.data.patch_px
-            states = tower.encoder(inputs_embeds=tower.embeddings(frames)).last_hidden_state
-            features = states.unflatten(1, (side, side))
+        features = self.backbone.see(self.vlm, pixels.flatten(0, 1).to(self.language.embed_tokens.weight.dtype))
         batched: Tensor = features.unflatten(0, pixels.shape[:2])
         return batched
 
     def embed_prefix(self, ids: Tensor, features: Tensor, camera_tokens: Tensor) -> Tensor:
-        """Embeddings (B, N, d) of ids (B, N) that hold a video each: features of ``see``, cameras (B, T, D)."""
+        """Embeddings (B, N, d) of ids (B, N) that hold V videos: features of ``see``, cameras (V, T, D)."""
         special = self.config.tokens
         embeddings: Tensor = self.language.embed_tokens(ids)
         if not self.config.model.video:
             return embeddings
-        newline = self.vlm.model.image_newline.to(embeddings.dtype)
         cameras = self.heads.camera(camera_tokens.to(self.heads.layout.weight.dtype)).to(embeddings.dtype)
         patches = self.project(features).to(embeddings.dtype)
         if self.config.model.share_camera:
             patches = patches + cameras[:, :, None, None]
-        embeddings = torch.where((ids == special.newline)[..., None], newline, embeddings)
+        newline = self.backbone.newline(self.vlm)
+        if newline is not None:
+            embeddings = torch.where((ids == special.newline)[..., None], newline.to(embeddings.dtype), embeddings)
         embeddings = embeddings.masked_scatter((ids == special.cam)[..., None], cameras)
         return embeddings.masked_scatter((ids == special.image)[..., None], patches)
 
     def project(self, features: Tensor) -> Tensor:
-        """Vision tokens (B, T, R, R, d) of features (B, T, P, P, F): projector, then pooling."""
-        seen = self.hide(features.to(self.vlm.model.image_newline.dtype))
-        projected: Tensor = self.vlm.model.multi_modal_projector(seen)
-        side = self.config.data.tokens_a_side
-        if projected.shape[2] == side:
-            return projected
-        grid = projected.flatten(0, 1).permute(0, 3, 1, 2)
-        pooled = F.interpolate(grid, size=(side, side), mode="bilinear").permute(0, 2, 3, 1)
-        tokens: Tensor = pooled.unflatten(0, features.shape[:2])
+        """Vision tokens (V, T, R, R, d) of features (V, T, P, P, F): projector, then pooling."""
+        seen = self.hide(features.to(self.language.embed_tokens.weight.dtype))
+        tokens: Tensor = self.backbone.project(self.vlm, seen.flatten(0, 1)).unflatten(0, features.shape[:2])
         return tokens
 
     def read_layout(self, last: Tensor, ids: Tensor) -> Gaussian:
-        """Every vision token's place (B, T, R, R, 2) from final states (B, N, d)."""
+        """Every vision token's place (V, T, R, R, 2) from final states (B, N, d)."""
         data = self.config.data
         frames = data.frames if self.config.model.video else 0
-        shape = (len(ids), frames, data.tokens_a_side, data.tokens_a_side, 2)
+        shape = (-1 if frames else len(ids), frames, data.tokens_a_side, data.tokens_a_side, 2)
         place = self.heads.place(last[ids == self.config.tokens.image])
         return Gaussian(place.mean_m.view(shape), place.log_variance.view(shape))
 
@@ -190,7 +179,9 @@ class Loc3R(nn.Module):
         if states is None or not layer or not self.config.loss.pointing:
             return None
         attention = self._attention(layer - 1, states[layer - 1], batch.mention_at, batch)
-        patches = (batch.ids[:1] == self.config.tokens.image).expand_as(attention)
+        row, video = batch.mention_at // batch.ids.shape[1], batch.video
+        own = video[row] == video.flatten()[batch.mention_at, None]
+        patches = own & (batch.ids[row] == self.config.tokens.image)
         pointing: Tensor = attention[patches].view(len(attention), -1)
         return pointing
 
@@ -214,8 +205,8 @@ class Loc3R(nn.Module):
         row, at = queries // length, queries % length
         logits = (key[row, 0] @ query[row, 0, at][..., None])[..., 0] * block.self_attn.scaling
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        owner = batch.owner[row]
-        seen = (owner == VIDEO) | (owner == owner.gather(1, at[:, None]))
+        owner, video = batch.owner[row], batch.video
+        seen = (owner == VIDEO) & (video[row] == video[row, at, None]) | (owner == owner.gather(1, at[:, None]))
         seen &= torch.arange(length, device=at.device) <= at[:, None]
         return logits.masked_fill(~seen, -torch.inf).log_softmax(-1)
 
@@ -240,13 +231,14 @@ class Loc3R(nn.Module):
 def visible(owner: Tensor, queries: int | None = None) -> Tensor:
     """Which of N tokens each of the last ``queries`` (all, when None) may see: (B, 1, queries, N) bool.
 
-    A token sees the video and its own question, up to itself: packed questions know nothing of each other.
+    A token sees its video and its own question, up to itself: packed questions know nothing of each other.
     """
-    order = torch.arange(owner.shape[1], device=owner.device)
+    order, video = torch.arange(owner.shape[1], device=owner.device), video_of(owner)
     first = 0 if queries is None else owner.shape[1] - queries
-    own = owner[:, first:, None] == owner[:, None, :]
+    own = (owner == VIDEO)[:, None, :] | (owner[:, first:, None] == owner[:, None, :])
+    same = video[:, first:, None] == video[:, None, :]
     causal = order[None, :] <= order[first:, None]
-    return (((owner == VIDEO)[:, None, :] | own) & causal)[:, None]
+    return (own & same & causal)[:, None]
 
 
 def init_by_fan_in(vlm: nn.Module) -> None:

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models
 
 from loc3r.errors import CheckpointError
-from loc3r.model.backbone import load_backbone
+from loc3r.model.backbones.published import load_backbone
 from loc3r.model.config import Loc3RConfig, SpecialTokens
 from loc3r.model.modelling import Loc3R
 from loc3r.model.tokenizer import load_tokenizer

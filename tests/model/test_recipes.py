@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from loc3r.model.config import Loc3RConfig, llava_config
+from loc3r.model.backbones.llava import llava_config
+from loc3r.model.config import Loc3RConfig
 from loc3r.model.losses import loss_weights
 from loc3r.model.modelling import Loc3R
 from loc3r.recipe import load_recipe
