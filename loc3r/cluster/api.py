@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from loc3r.cluster.environment import Object
 from loc3r.errors import ClusterError
@@ -36,15 +36,15 @@ class Unavailable(ClusterError):
 class Cluster:
     """A namespace of a cluster. ``api`` is a ``kubernetes.client.ApiClient``."""
 
-    def __init__(self, api: Any, namespace: str) -> None:
+    def __init__(self, api: Any, namespace: str, *, look_every_s: float = 2.0) -> None:
         from kubernetes import client
 
-        self.namespace = namespace
+        self.namespace, self.look_every_s = namespace, look_every_s
         self._custom, self._core = client.CustomObjectsApi(api), client.CoreV1Api(api)
         self._place = {"group": GROUP, "version": VERSION, "namespace": namespace, "plural": PLURAL}
 
     @classmethod
-    def connect(cls, namespace: str | None = None) -> Cluster:
+    def connect(cls, namespace: str | None = None) -> Self:
         """The cluster that kubectl talks to, or the one that this process is a pod of.
 
         Raises:
@@ -128,7 +128,7 @@ def _api_client() -> Any:
             inside = client.Configuration()
             config.load_incluster_config(client_configuration=inside)
             return client.ApiClient(inside)
-        return config.new_client_from_config()
+        return config.new_client_from_config(os.environ.get("KUBECONFIG"))
     except config.ConfigException as error:
         raise ClusterError(
             "no cluster to talk to", received=error, expected="a kubeconfig with a current context",

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from loc3r.cluster.api import Cluster, NotFound, Unavailable
 from loc3r.cluster.environment import Object
 
-LOOK_EVERY_S = 2.0
 PATIENCE_S = 600
 """How long the API server may be away before we stop to follow; the job does not notice."""
 LAST_WORDS = 20
@@ -34,7 +33,7 @@ def state_of(job: Object) -> str:
     return "fetching data" if steps.get("dataset-initializer", {}).get("active") else "being made"
 
 
-def follow(cluster: Cluster, name: str, tell: Tell, *, look_every_s: float = LOOK_EVERY_S) -> int:
+def follow(cluster: Cluster, name: str, tell: Tell) -> int:
     """Tell a job's states and the log of its data step and its rank 0, through restarts, until it ends.
 
     Returns:
@@ -44,18 +43,34 @@ def follow(cluster: Cluster, name: str, tell: Tell, *, look_every_s: float = LOO
         NotFound: the job was removed.
         Unavailable: the API server was away for ``PATIENCE_S``.
     """
-    told, read = "", _Reader(cluster, tell)
+    told, logs = "", _Logs(cluster, tell)
     while True:
-        state = state_of(_patiently(cluster.get, name))
-        if state != told:
-            tell(f"{name}: {state}")
-            told = state
-        if not read.next_log(name) and state in (COMPLETE, FAILED):
+        state = state_of(patiently(cluster, cluster.get, name))
+        pods = patiently(cluster, cluster.pods, name)
+        line = f"{name}: {state}{_hindrance(pods)}"
+        if line != told:
+            tell(line)
+            told = line
+        if logs.read_next(pods):
+            continue
+        if state in (COMPLETE, FAILED):
             return 0 if state == COMPLETE else _explain_failure(cluster, name, tell)
-        time.sleep(look_every_s)
+        time.sleep(cluster.look_every_s)
 
 
-class _Reader:
+def patiently(cluster: Cluster, ask: Callable[[str], Answer], name: str) -> Answer:
+    """Ask until the API server answers; what it refuses is raised at once."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return ask(name)
+        except Unavailable:
+            if time.monotonic() > until:
+                raise
+            time.sleep(cluster.look_every_s)
+
+
+class _Logs:
     """Reads each log once, though connections break and pods come anew."""
 
     def __init__(self, cluster: Cluster, tell: Tell) -> None:
@@ -63,13 +78,12 @@ class _Reader:
         self._last: dict[str, datetime | None] = {}
         self._done: set[str] = set()
 
-    def next_log(self, job: str) -> bool:
+    def read_next(self, pods: list[Any]) -> bool:
         """Read the log of the oldest pod that still has something to say; False when none has."""
-        for pod in _patiently(self._cluster.pods, job):
-            if _speaks(pod) and pod.metadata.uid not in self._done:
-                self._read(pod)
-                return True
-        return False
+        pod = next((pod for pod in pods if _speaks(pod) and pod.metadata.uid not in self._done), None)
+        if pod:
+            self._read(pod)
+        return pod is not None
 
     def _read(self, pod: Any) -> None:
         uid, name = pod.metadata.uid, pod.metadata.name
@@ -81,6 +95,7 @@ class _Reader:
                 self._last[uid] = written
                 self._tell(text)
         except Unavailable:
+            time.sleep(self._cluster.look_every_s)
             return
         except NotFound:
             self._done.add(uid)
@@ -97,15 +112,26 @@ def _speaks(pod: Any) -> bool:
     return first and any(each.state.running or each.state.terminated for each in statuses)
 
 
+def _hindrance(pods: list[Any]) -> str:
+    """What keeps a pod from starting, if anything does: no node for it, an image that can't be pulled."""
+    for pod in pods:
+        unplaced = [each.message for each in pod.status.conditions or [] if each.reason == "Unschedulable"]
+        waiting = [each.state.waiting for each in pod.status.container_statuses or [] if each.state.waiting]
+        stuck = unplaced + [f"{each.reason} {each.message}" for each in waiting if each.message]
+        if stuck:
+            return f", but {pod.metadata.name}: {stuck[0]}"
+    return ""
+
+
 def _ended(pod: Any) -> bool:
     return all(each.state.terminated for each in pod.status.container_statuses or [])
 
 
 def _explain_failure(cluster: Cluster, name: str, tell: Tell) -> int:
     """Tell why, with the last words of each failed pod that was not followed; the first failure's exit code."""
-    job = _patiently(cluster.get, name)
+    job = patiently(cluster, cluster.get, name)
     tell(next((each["message"] for each in job["status"]["conditions"] if each["type"] == "Failed"), "failed"))
-    failures = sorted(_failures(_patiently(cluster.pods, name)), key=lambda each: str(each["time"]))
+    failures = sorted(_failures(patiently(cluster, cluster.pods, name)), key=lambda each: str(each["time"]))
     for each in failures:
         tell(f"-- {each['pod']} ended with {each['code']} ({each['reason']})")
         if not each["followed"]:
@@ -127,15 +153,3 @@ def _last_words(cluster: Cluster, pod: str) -> str:
         return cluster.last_words(pod, LAST_WORDS)
     except NotFound:
         return "(its log is gone)"
-
-
-def _patiently(ask: Callable[[str], Answer], name: str) -> Answer:
-    """Ask until the API server answers; other refusals are raised at once."""
-    until = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return ask(name)
-        except Unavailable:
-            if time.monotonic() > until:
-                raise
-            time.sleep(LOOK_EVERY_S)

@@ -6,7 +6,7 @@ import time
 
 from loc3r.cluster.api import Cluster, Conflict, NotFound
 from loc3r.cluster.environment import Object
-from loc3r.cluster.follow import COMPLETE, FAILED, LOOK_EVERY_S, STOPPED, Tell, follow, state_of
+from loc3r.cluster.follow import COMPLETE, FAILED, STOPPED, Tell, follow, state_of
 from loc3r.cluster.plan import TrainingPlan
 from loc3r.cluster.train_job import API_VERSION, PLAN_HASH, render
 from loc3r.errors import ClusterError
@@ -86,7 +86,7 @@ def _make_again(cluster: Cluster, job: Object) -> None:
     while _exists(cluster, name):
         if time.monotonic() > until:
             raise ClusterError(f"{name} does not go away", fix=f"kubectl describe trainjob {name}")
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(cluster.look_every_s)
     cluster.create(job)
 
 

@@ -137,15 +137,30 @@ def fetch(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["sh", str(FETCH)], env=variables, capture_output=True, text=True, timeout=1000)
 
 
-def test_data_that_is_there_is_not_fetched_again_and_an_unknown_kind_is_told(tmp_path):
+def test_an_unknown_kind_of_data_and_a_missing_revision_are_told(tmp_path):
     told = fetch(tmp_path, STORAGE_URI="ftp://x")
-    assert told.returncode == 1 and "expected dvc://<stage> or rooms://<number>" in told.stderr
+    assert told.returncode == 1 and "expected dvc://<hash>.dir, dvc://<stage> or rooms://<number>" in told.stderr
     told = fetch(tmp_path, STORAGE_URI="dvc://prepare_train", DVC_REMOTE="s3://dvc", REVISION=str(tmp_path))
     assert told.returncode == 1 and "kubectl create configmap loc3r-data-revision" in told.stderr
-    manifest = tmp_path / "work/jobs/a-job/data/prepared/train/manifest.json"
-    manifest.parent.mkdir(parents=True)
-    manifest.write_text("{}")
-    assert fetch(tmp_path, STORAGE_URI="ftp://x").returncode == 0
+
+
+def test_data_that_is_there_is_not_fetched_again_half_of_it_is_and_other_data_is_refused(tmp_path):
+    prepared = tmp_path / "work/jobs/a-job/data/prepared/train"
+    prepared.mkdir(parents=True)
+    (prepared / "manifest.json").write_text("{}")
+    data = {"STORAGE_URI": f"dvc://{'0' * 32}.dir", "DVC_REMOTE": str(tmp_path / "remote")}
+    half = fetch(tmp_path, **data)
+    assert half.returncode != 0 and "failed to pull" in half.stderr, "it went to fetch the rest"
+    (prepared.parent / "train.from").write_text(data["STORAGE_URI"])
+    assert fetch(tmp_path, **data).returncode == 0
+    told = fetch(tmp_path, STORAGE_URI="rooms://5")
+    assert told.returncode == 1 and "is other data: dvc://000" in told.stderr
+
+
+def test_a_recipe_that_comes_with_the_job_is_written_where_the_ranks_read_it(tmp_path):
+    recipe = tmp_path / "recipe.yaml"
+    fetch(tmp_path, STORAGE_URI="ftp://x", RECIPE=str(recipe), RECIPE_YAML="name: 'a $b'\nseed: 1\n")
+    assert recipe.read_text() == "name: 'a $b'\nseed: 1\n"
 
 
 @pytest.mark.slow

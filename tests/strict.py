@@ -13,7 +13,7 @@ import jsonschema
 import kubernetes_validate
 
 VERSION = "1.36"
-SCHEMAS = Path(__file__).parent / "schemas"
+SCHEMAS = Path(__file__).parent / "k8s/schemas"
 Path_ = tuple[str | int, ...]
 
 
