@@ -43,6 +43,10 @@ class DataRecipe(Section):
     """Side of a vision patch."""
     pool: int = Field(2, ge=1)
     """Stride of the pooling after the projector: tokens a side = ceil(patches a side / pool)."""
+    answer_format: Annotated[Literal["none", "siblings"], LATER] = "none"
+    """siblings: a question ends with the sentence that says how its benchmark wants it answered; a typed one too."""
+    picture_placeholders: Annotated[Literal["noun", "keep"], LATER] = "noun"
+    """What stands for MSQA's pictures of objects (<chair-1-IMG>): their noun, or the placeholder as it is."""
     min_valid_depth_share: float = Field(0.25, gt=0, le=1)
     """A patch target counts when at least this share of its pixels has depth."""
     max_depth_m: float = Field(10.0, gt=0)
@@ -128,6 +132,12 @@ class ModelRecipe(Section):
     share_camera: Annotated[bool, LATER] = False
     """Ours: add a frame's embedded camera token to its vision tokens too. A small model from scratch needs several
     thousand videos before its attention finds that token by itself; a pretrained one does not need it."""
+    system_sentence: Annotated[bool, LATER] = False
+    """Begin with Qwen's system turn, "You are a helpful assistant."."""
+    video_sentence: Annotated[Literal["none", "time", "space"], LATER] = "none"
+    """Said behind the video. time: LLaVA-Video's "The video lasts for ...". space: Video-3D-LLM's."""
+    frame_interval_s: Annotated[float, LATER] = Field(1.0, gt=0)
+    """Seconds between frames that video_sentence=time tells: one figure for all, since posed scans have no clock."""
     pose: Annotated[Literal["heads", "text"], LATER] = "heads"
     """heads: read from <Pos><Ori> (the paper). text: no such tokens, the model writes "x 1.2 y -0.4 heading 90"."""
     fan_in_init: bool = False
@@ -271,6 +281,8 @@ class Recipe(Section):
             raise ValueError("loss.pointing needs model.mention_layer and model.language.kind=qwen3")
         if self.loss.pose_pointing and not (self.loss.pointing and model.mention_layer < model.language.layers):
             raise ValueError("loss.pose_pointing needs loss.pointing and a layer after model.mention_layer")
+        if model.frame_interval_s != 1 and model.video_sentence != "time":
+            raise ValueError("model.frame_interval_s needs model.video_sentence=time")
         if self.train.keep_features and not (vision.frozen and self.train.zero_stage < 3):
             raise ValueError("train.keep_features needs model.vision.frozen=true and train.zero_stage below 3")
         return self

@@ -4,6 +4,8 @@
     \\n{situation}<Pos><Ori>{question}<|im_end|>\\n<|im_start|>assistant\\n{answer}<|im_end|>
 
 The first line is the prefix: it depends on the video alone. The second is a suffix; a video may have many.
+A backbone may place its newline elsewhere and put marks of its own around a frame. A recipe may add a system sentence,
+one about the video behind the frames (both in the prefix), and one about the answer behind the question.
 Ablations change it: without ``model.video`` the prefix holds no frame; with ``model.pose=text`` there is no
 <Pos><Ori>, and the answer begins with the pose in words (``loc3r.model.pose_text``).
 """
@@ -21,7 +23,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from loc3r.errors import DataError, FrameError
+from loc3r.datasets.prompts import SYSTEM, video_sentence, with_answer_format
+from loc3r.errors import CheckpointError, DataError, FrameError
+from loc3r.model.backbones import backbone_card
 from loc3r.model.batch import PADDING, UNSUPERVISED, VIDEO, Batch, Packed, collate
 from loc3r.model.config import Loc3RConfig
 from loc3r.model.pose_text import response
@@ -144,7 +148,8 @@ class Processor:
         """One question's tokens and where the pose tokens, the fields and the answer are in them."""
         special = self.config.tokens
         newline = self.encode("\n").ids
-        situation_text, question_text = self.encode(situation or NO_SITUATION), self.encode(question)
+        situation_text = self.encode(situation or NO_SITUATION)
+        question_text = self.encode(with_answer_format(question, self.config.data.answer_format))
         pose = [] if self.writes_pose else [special.pos, special.ori]
         ids = [*newline, *situation_text.ids, *pose, *question_text.ids]
         pos_at = len(newline) + len(situation_text.ids)
@@ -199,11 +204,29 @@ class Processor:
         return collate(packed, self._class_name_ids, self.config.tokens.pad)
 
     def _build_prefix(self) -> list[int]:
-        special, side = self.config.tokens, self.config.data.tokens_a_side
-        row = [special.image] * side + [special.newline]
-        frame = [special.cam, *row * side]
-        frames = self.config.data.frames if self.config.model.video else 0
-        return [special.im_start, *self.encode("user\n").ids, *frame * frames]
+        special, data, model = self.config.tokens, self.config.data, self.config.model
+        card = backbone_card(model.backbone)
+        row = [special.image] * data.tokens_a_side + [special.newline] * (card.newlines == "row")
+        before, behind = self._marks(card.frame_marks)
+        frame = [special.cam, *before, *row * data.tokens_a_side, *behind]
+        video = [*frame * data.frames, *[special.newline] * (card.newlines == "video")] if model.video else []
+        told = video_sentence(model.video_sentence, data.frames, model.frame_interval_s)
+        user = [special.im_start, *self.encode("user\n").ids, *video, *(self.encode(f"\n{told}").ids if told else [])]
+        system = [*self.encode(f"system\n{SYSTEM}").ids, special.im_end, *self.encode("\n").ids]
+        return [special.im_start, *system, *user] if model.system_sentence else user
+
+    def _marks(self, marks: tuple[str, ...]) -> tuple[list[int], list[int]]:
+        """Ids of the backbone's own tokens before and behind a frame's patches."""
+        known = self.tokenizer.get_vocab() if marks else {}
+        if unknown := [mark for mark in marks if mark not in known]:
+            raise CheckpointError(
+                "the tokenizer is not the backbone's",
+                received=f"no {', '.join(unknown)}",
+                expected=f"the tokenizer of {self.config.model.backbone}",
+                fix="start from the published folder: loc3r train --init FOLDER",
+            )
+        ids = [known[mark] for mark in marks]
+        return ids[:1], ids[1:]
 
     def _encode_class_names(self) -> Tensor:
         # With the space that the word has inside a sentence: that is the token to bind to what it looks like.

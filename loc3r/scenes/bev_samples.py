@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from loc3r.datasets.prompts import AnswerFormat, asked
 from loc3r.datasets.readers import read_annotations
 from loc3r.datasets.sample import Sample
 from loc3r.errors import SceneError
@@ -55,15 +56,15 @@ def read_raw_samples(root: Path, split: str, folders: Iterable[Path]) -> list[Sa
     return read_annotations(root, split, box_center_of, functools.cache(axis_alignment_of))
 
 
-def bev_sample(sample: Sample, scene: SceneMap) -> PreparedSample:
-    """The sample as the model sees it: options in the question, places in the scene's bird's-eye frame."""
+def bev_sample(sample: Sample, scene: SceneMap, answer_format: AnswerFormat = "none") -> PreparedSample:
+    """The sample as the model sees it: all that is asked in the question, places in the scene's bird's-eye frame."""
     known = scene.object_xy_m
     return PreparedSample(
         sample_id=sample.sample_id,
         dataset=sample.dataset,
         scene_id=sample.scene_id,
         situation=sample.situation,
-        question=sample.prompt,
+        question=asked(sample, answer_format),
         answers=sample.answers,
         question_type=sample.question_type,
         situation_form=sample.situation_form,

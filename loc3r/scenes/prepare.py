@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from loc3r.datasets.mixture import Mixture
+from loc3r.datasets.prompts import name_pictures
 from loc3r.errors import DataError, SceneError
 from loc3r.files import hash_json, read_json, write_json
 from loc3r.geometry.bev import BevFrame
@@ -78,6 +79,8 @@ def prepare(
     folders = scene_folders(root)
     job = Job(recipe.data, _class_names(root, folders), describe_prior(recipe.data.prior, recipe.data.prior_size_px))
     raw_samples = read_raw_samples(root, split, folders)  # a fault in them shows before the long work
+    if recipe.data.picture_placeholders == "noun":
+        raw_samples = [name_pictures(sample) for sample in raw_samples]
     more: dict[str, Any] = _tier(root)
     if mixture is not None:
         here = {folder.name for folder in folders}
@@ -94,7 +97,8 @@ def prepare(
     maps = {scene_id: scene_map for shard in shards for scene_id, scene_map in shard.maps.items()}
     if not maps:
         raise DataError("no scene could be prepared", received=_dropped(shards), expected="at least one sound scene")
-    samples = [bev_sample(sample, maps[sample.scene_id]) for sample in raw_samples if sample.scene_id in maps]
+    told = recipe.data.answer_format
+    samples = [bev_sample(sample, maps[sample.scene_id], told) for sample in raw_samples if sample.scene_id in maps]
     write_samples(out / "samples.parquet", samples)
     lost = len(raw_samples) - len(samples)
     write_json(out / "manifest.json", _manifest(split, job, shards, samples) | {"samples_without_scene": lost} | more)

@@ -30,8 +30,8 @@ class BackboneCard:
     """Tokens of its own vocabulary before and behind the patches of a frame."""
     language: str | None = None
     """The one kind of language model that it has; None: the recipe chooses."""
-    tower: str | None = None
-    """The one kind of vision tower that it has; None: the recipe chooses."""
+    towers: tuple[str, ...] = ("siglip",)
+    """Kinds of vision tower that it can have."""
     merge: int | None = None
     """Patches a side that it merges into one token: ``data.pool`` must be this, and divide the frame without a rest."""
 
@@ -40,7 +40,7 @@ class BackboneCard:
         patches, rest = divmod(data.frame_size_px, data.patch_px)
         fits = {
             f"model.language.kind={self.language}": self.language in (None, model.language.kind),
-            f"model.vision.kind={self.tower}": self.tower in (None, model.vision.kind),
+            f"model.vision.kind={' or '.join(self.towers)}": model.vision.kind in self.towers,
             f"data.pool={self.merge}": self.merge in (None, data.pool),
             f"data.frame_size_px a multiple of {data.patch_px * (self.merge or 1)}": self.merge is None
             or not (rest or patches % self.merge),
@@ -49,11 +49,11 @@ class BackboneCard:
 
 
 BACKBONES: dict[str, BackboneCard] = {
-    "scratch": BackboneCard("llava:Llava", "row"),
-    "llava-video-7b": BackboneCard("llava:Llava", "row", language="qwen2", tower="siglip"),
-    "llava-onevision": BackboneCard("llava:Llava", "video", language="qwen2", tower="siglip"),
+    "scratch": BackboneCard("llava:Llava", "row", towers=("siglip", "lite0")),
+    "llava-video-7b": BackboneCard("llava:Llava", "row", language="qwen2"),
+    "llava-onevision": BackboneCard("llava:Llava", "video", language="qwen2"),
     "qwen2.5-vl": BackboneCard(
-        "qwen25_vl:Qwen25VL", "none", ("<|vision_start|>", "<|vision_end|>"), "qwen2", "qwen2.5-vl", merge=2
+        "qwen25_vl:Qwen25VL", "none", ("<|vision_start|>", "<|vision_end|>"), "qwen2", ("qwen2.5-vl",), merge=2
     ),
 }
 """Name in a recipe to card. Sizes are the recipe's: one name covers a family. ``scratch`` has random weights."""
