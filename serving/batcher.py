@@ -7,8 +7,10 @@ the same batch; the others find theirs answered when they wake. A question alone
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from time import monotonic
 
 from loc3r.client.wire import DoneEvent, Event, PoseEvent, TextEvent
 from loc3r.model.inference import Answer, Localiser, PoseEstimate, Query
@@ -24,6 +26,7 @@ class Ticket:
     emit: Callable[[Event], None]
     is_cancelled: Callable[[], bool]
     max_new_tokens: int = 16
+    since_s: float = field(default_factory=monotonic)
     taken: bool = False
     error: Exception | None = None
 
@@ -40,12 +43,21 @@ class Ticket:
 
 
 class Batcher:
-    """Gives the model to one batch of questions at a time; ``turn`` also guards its other uses."""
+    """Gives the model to one batch of questions at a time; ``turn`` also guards its other uses.
 
-    def __init__(self, localiser: Localiser, largest: int = 16) -> None:
+    Args:
+        localiser: the model.
+        largest: questions in a batch.
+        on_wait: told how many seconds each question, or other use, waited for its turn.
+    """
+
+    def __init__(
+        self, localiser: Localiser, largest: int = 16, on_wait: Callable[[float], None] = lambda wait_s: None
+    ) -> None:
         self.turn = threading.Lock()
         self._localiser = localiser
         self._largest = largest
+        self._on_wait = on_wait
         self._waiting: list[Ticket] = []
         self._lock = threading.Lock()
 
@@ -62,6 +74,14 @@ class Batcher:
                 self._answer_batch([one for one in self._take(ticket) if not one.is_cancelled()])
         if ticket.error is not None:
             raise ticket.error
+
+    @contextmanager
+    def own_turn(self) -> Iterator[None]:
+        """The model for a use that can't be batched."""
+        since_s = monotonic()
+        with self.turn:
+            self._on_wait(monotonic() - since_s)
+            yield
 
     def _answer_batch(self, batch: list[Ticket]) -> None:
         """Each question's error waits for its own caller."""
@@ -81,6 +101,9 @@ class Batcher:
             self._waiting = [one for one in self._waiting if one not in batch]
             for one in batch:
                 one.taken = True
+        now_s = monotonic()
+        for one in batch:
+            self._on_wait(now_s - one.since_s)
         return batch
 
     def _stream(self, ticket: Ticket) -> None:

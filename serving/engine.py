@@ -35,10 +35,17 @@ class Engine:
         version: what the server calls it.
         scene_memory_bytes: bound on the memory of open scenes.
         device: where the model runs.
+        on_wait: told how many seconds each request waited for the model.
     """
 
     def __init__(
-        self, checkpoint: Path, *, version: str, scene_memory_bytes: int = 2 << 30, device: str = "cpu"
+        self,
+        checkpoint: Path,
+        *,
+        version: str,
+        scene_memory_bytes: int = 2 << 30,
+        device: str = "cpu",
+        on_wait: Callable[[float], None] = lambda wait_s: None,
     ) -> None:
         self._localiser = Localiser.load(checkpoint, device=device)
         if self._localiser.processor.writes_pose:
@@ -50,7 +57,7 @@ class Engine:
         self._prior: PosePrior = load_prior(self._data.prior, self._data.prior_size_px)
         self.model = model_info(checkpoint, version, self._prior.fingerprint)
         self._shelf = SceneShelf(scene_memory_bytes)
-        self._batcher = Batcher(self._localiser)
+        self._batcher = Batcher(self._localiser, on_wait=on_wait)
 
     def handle(
         self, request: bytes, payload: bytes, send: Callable[[bytes], None], is_cancelled: Callable[[], bool]
@@ -105,7 +112,7 @@ class Engine:
         if not cached:
             frames = read_video_bytes(payload, self._data.frames)
             frames = fit_frames(frames, self._data.frame_size_px, self._data.frame_fit)
-            with self._batcher.turn:
+            with self._batcher.own_turn():
                 cached = self._shelf.join(scene_id) is not None  # another client sent it meanwhile
                 if not cached:
                     self._shelf.add(self._encode(scene_id, frames))
@@ -117,7 +124,7 @@ class Engine:
         return OpenedScene(scene_id, memory, colours, memory.size_bytes + colours.nbytes)
 
     def _layout(self, scene: OpenedScene) -> wire.LayoutEvent:
-        with self._batcher.turn:
+        with self._batcher.own_turn():
             xy_m, sigma_m = self._localiser.layout(scene.memory)
         x_m, y_m = np.asarray(xy_m, np.float64).reshape(-1, 2).round(3).T
         sigma = np.asarray(sigma_m, np.float64).reshape(len(x_m), -1).max(axis=1).round(3)

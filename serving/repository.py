@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import string
 import tempfile
 from collections.abc import Mapping
@@ -17,15 +16,11 @@ from pathlib import Path
 
 from loc3r.client.wire import MODEL
 from loc3r.errors import ServiceError
-from loc3r.files import hash_file, hash_json, read_json, write_json, write_text
-from loc3r.tracking.lineage import model_hash
+from loc3r.files import read_json, write_json, write_text
+from serving.package import RECORD_FILE, TEMPLATE, write_package
 
-TEMPLATE = Path(__file__).parent / "model_repository" / MODEL
-CHECKPOINT_FILES = (
-    "model.safetensors", "model.safetensors.index.json", "model-*.safetensors", "loc3r_config.json",
-    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json",
-    "calibration.json", "recipe.yaml", "lineage.json", "scores.json", "README.md",
-)  # fmt: skip
+FIRST_SETTINGS = {"device": "cpu", "scene_memory_mib": "2048", "threads": "1"}
+_SETTING = re.compile(r'key: "(\w+)", value: { string_value: "(\w*)" }')
 _PIN = re.compile(r"versions: \[ (\d+) \]")
 
 
@@ -71,13 +66,20 @@ class ModelRepository:
         path = self.model / "deployments.json"
         return [int(version) for version in read_json(path)["versions"]] if path.is_file() else []
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """How the served version runs, as ``export`` takes it; before the first export, how it would."""
+        if not (self.model / "config.pbtxt").is_file():
+            return FIRST_SETTINGS
+        return {name: value for name, value in _SETTING.findall(self._config()) if name in FIRST_SETTINGS}
+
     def model_hash_of(self, version: int) -> str:
         """Hash of a version's checkpoint files.
 
         Raises:
             ServiceError: no such version.
         """
-        path = self.model / str(version) / "export.json"
+        path = self.model / str(version) / RECORD_FILE
         if not path.is_file():
             raise ServiceError(
                 "no such version", received=version, expected=", ".join(map(str, self.versions)) or "none exported"
@@ -92,7 +94,8 @@ class ModelRepository:
         Args:
             checkpoint: a checkpoint folder.
             source: where it came from, for people.
-            settings: for config.pbtxt: ``device`` (cpu or cuda), ``scene_memory_mib``, ``threads`` (0: torch's choice).
+            settings: for config.pbtxt: ``device`` (cpu or cuda), ``scene_memory_mib``, ``threads`` (0: torch's choice),
+                and for a repository of one version its name, ``release``; the others stay as they are.
 
         Raises:
             CheckpointError: the folder is no whole checkpoint.
@@ -100,22 +103,27 @@ class ModelRepository:
         self.model.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.folder, prefix=".export-") as temporary:
             draft = Path(temporary) / "version"
-            _copy_checkpoint(checkpoint, draft / "checkpoint")
-            shutil.copy2(TEMPLATE / "1" / "model.py", draft)
-            record = _record(draft, source)
+            record = write_package(checkpoint, draft, source)
             for version in reversed(self.versions):
                 if self._identity(version) == record["identity"]:
                     self._write_config(settings)
                     return Exported(version, record["model_hash"], is_new=False)
-            write_json(draft / "export.json", record)
             version = self._place(draft)
         self._write_config(settings)
         return Exported(version, record["model_hash"], is_new=True)
 
     def pin(self, version: int) -> None:
-        """Make ``version`` the one that Triton's next load takes."""
-        self.model_hash_of(version)  # raises where there is none
-        write_text(self.model / "config.pbtxt", _PIN.sub(f"versions: [ {version} ]", self._config()))
+        """Make ``version`` the one that Triton takes when it starts."""
+        write_text(self.model / "config.pbtxt", self.config(version))
+
+    def config(self, version: int) -> str:
+        """config.pbtxt as it would be with ``version`` pinned.
+
+        Raises:
+            ServiceError: no such version.
+        """
+        self.model_hash_of(version)
+        return _PIN.sub(f"versions: [ {version} ]", self._config())
 
     def record(self, history: list[int]) -> None:
         """Replace the history of deployments."""
@@ -132,11 +140,12 @@ class ModelRepository:
                     raise
 
     def _identity(self, version: int) -> str | None:
-        path = self.model / str(version) / "export.json"
+        path = self.model / str(version) / RECORD_FILE
         return str(read_json(path)["identity"]) if path.is_file() else None
 
     def _write_config(self, settings: Mapping[str, str]) -> None:
         path = self.model / "config.pbtxt"
+        settings = {"release": "", **self.settings, **settings}
         version = self.served if path.is_file() else self.versions[0]
         kind = "KIND_CPU" if settings["device"] == "cpu" else "KIND_GPU"
         template = string.Template((TEMPLATE / "config.pbtxt").read_text())
@@ -152,19 +161,3 @@ class ModelRepository:
                 fix=f"loc3r export --model FOLDER --repository {self.folder}",
             )  # fmt: skip
         return path.read_text()
-
-
-def _record(draft: Path, source: str) -> dict[str, str]:
-    """What export.json says: a model's scores and card may change without making it another version."""
-    lineage = draft / "checkpoint" / "lineage.json"
-    found = model_hash(draft / "checkpoint")
-    parts = [found, hash_file(draft / "model.py"), hash_file(lineage) if lineage.is_file() else ""]
-    return {"model_hash": found, "identity": hash_json(parts), "source": source}
-
-
-def _copy_checkpoint(source: Path, target: Path) -> None:
-    """Only what inference needs: a training folder also holds gigabytes of optimiser state."""
-    target.mkdir(parents=True)
-    for pattern in CHECKPOINT_FILES:
-        for path in source.glob(pattern):
-            shutil.copy2(path, target)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, TypeVar
 
 import grpc
@@ -15,6 +16,46 @@ CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", -1),
 )
 Expected = TypeVar("Expected", bound=wire.Event)
+PATIENCE_S = 15.0
+"""A Triton that stops refuses new questions on its open connections for some seconds (4 measured), then is gone."""
+NO_SERVER = "no server answers"
+ENDED_EARLY = "the server ended the stream before the answer was whole"
+REFUSED = "Triton could not run the model"
+REOPENINGS = 3
+"""A scene may be sent to a version that is replaced in that moment."""
+
+
+class Tries:
+    """One call, tried again while its server is being replaced.
+
+    Only a server that has answered before is waited for, and only before the answer has begun: a wrong address is
+    told at once, and nobody hears a word twice.
+    """
+
+    def __init__(self, timeout_s: float, *, answered_before: bool) -> None:
+        now_s = time.monotonic()
+        self.timeout_s = timeout_s
+        self._deadline_s = now_s + timeout_s
+        self._patience_ends_s = min(self._deadline_s, now_s + PATIENCE_S) if answered_before else now_s
+        self._pause_s = 0.05
+        self.begun = False
+
+    @property
+    def left_s(self) -> float:
+        """Seconds until the deadline."""
+        return max(self._deadline_s - time.monotonic(), 0.001)
+
+    def pause_after(self, error: Loc3RError) -> float:
+        """Seconds to wait before the next try; raises ``error`` when there is to be none."""
+        self._pause_s = min(2 * self._pause_s, 1.0)
+        if self.begun or not _will_pass(error) or time.monotonic() + self._pause_s > self._patience_ends_s:
+            raise error
+        return self._pause_s
+
+
+def _will_pass(error: Loc3RError) -> bool:
+    unloaded = error.message == REFUSED and "no available versions" in str(error.received)
+    return unloaded or error.message in (NO_SERVER, ENDED_EARLY)
 
 
 def triton_request(request: wire.Request, payload: bytes = b"") -> Any:
@@ -34,7 +75,7 @@ def event_of(reply: Any) -> tuple[wire.Event, wire.ModelInfo]:
     """
     if reply.error_message:
         refusal = ServiceError(
-            "Triton could not run the model", received=reply.error_message.strip(),
+            REFUSED, received=reply.error_message.strip(),
             fix="look at the server's log; loc3r deploy loads a model",
         )  # fmt: skip
         return wire.ErrorEvent.of(refusal), wire.ModelInfo("", "")
@@ -50,13 +91,13 @@ def failure(error: grpc.RpcError, url: str, timeout_s: float) -> Loc3RError:
             fix="give a longer timeout_s; opening a long video takes the longest",
         )  # fmt: skip
     if code is grpc.StatusCode.UNAVAILABLE:
-        return ServiceError("no server answers", received=url, fix="start one with: loc3r serve --repository FOLDER")
+        return ServiceError(NO_SERVER, received=url, fix="start one with: loc3r serve --repository FOLDER")
     return ServiceError("the call failed", received=f"{code.name}: {error.details()}"[:500])
 
 
 def ended_early() -> ServiceError:
     """The stream stopped before its last event: the server was stopped while it answered."""
-    return ServiceError("the server ended the stream before the answer was whole", fix="ask again")
+    return ServiceError(ENDED_EARLY, fix="ask again")
 
 
 def expect(kind: type[Expected], event: wire.Event) -> Expected:

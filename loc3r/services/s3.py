@@ -25,7 +25,7 @@ REGION = "us-east-1"
 
 @dataclass(frozen=True)
 class S3Access:
-    """Where an S3 server is and the keys that it takes."""
+    """Where an S3 server is and the keys that it takes; empty ones leave it to boto3 to find some (a cloud role)."""
 
     endpoint: str
     access_key: str
@@ -49,8 +49,8 @@ class S3Access:
         return boto3.client(
             "s3",
             endpoint_url=self.endpoint,
-            aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key,
+            aws_access_key_id=self.access_key or None,
+            aws_secret_access_key=self.secret_key or None,
             region_name=REGION,
         )
 

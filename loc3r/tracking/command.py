@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from serving.command import target_options, tell
 
 if TYPE_CHECKING:
     from loc3r.evaluate.predictions import Prediction
@@ -90,21 +92,36 @@ def gate(
 
 
 @click.command()
+@click.option("--to", "kind", type=click.Choice(["local", "kubernetes", "kserve"]), help="Serve it again there, too.")
+@target_options
 @click.option("--tracking-uri", help="MLflow server. Default: the embedded one, or LOC3R_TRACKING_URI.")
-def rollback(tracking_uri: str | None) -> None:
+def rollback(kind: str | None, tracking_uri: str | None, **where: Any) -> None:
     """Give the champion alias back to the version that had it before; the gate won't promote the present one again.
 
-    Example: loc3r rollback
+    With --to, that version is served first and gets the alias when it has answered: killed and run again, the command
+    goes back one version and no further.
+
+    Example: loc3r rollback --to kubernetes
     """
     from loc3r.services.embedded import located
     from loc3r.settings import load_settings
+    from loc3r.tracking.gate import champion_before
     from loc3r.tracking.gate import rollback as roll_back
-    from loc3r.tracking.registry import Registry
+    from loc3r.tracking.registry import Registry, fetch_version
+    from serving.targets import target_of
 
     settings = located(load_settings())
-    lost, found = roll_back(Registry(tracking_uri or settings.tracking_uri, settings.registered_model))
+    settings = settings.model_copy(update={"tracking_uri": tracking_uri} if tracking_uri else {})
+    registry = Registry(settings.tracking_uri, settings.registered_model)
+    if kind:
+        before, target = champion_before(registry)[1], target_of(kind, settings, **where)
+        tell(target.deploy(fetch_version(registry, before, settings), before.reference, {}), target.where)
+    lost, found = roll_back(registry)
     click.echo(f"champion: {found.reference} (was {lost.reference})")
-    click.echo(f"serve it with: loc3r export --model models:/{found.name}@champion, then loc3r deploy")
+    if not kind:
+        click.echo(
+            f"serve it with: loc3r deploy --model models:/{found.name}@champion --to …, or loc3r rollback --to …"
+        )
 
 
 def _judge(

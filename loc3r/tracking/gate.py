@@ -108,14 +108,23 @@ def rollback(registry: Registry) -> tuple[ModelVersion, ModelVersion]:
     Raises:
         RegistryError: there is no champion, or it is the first one.
     """
+    current, before = champion_before(registry)
+    registry.tag(current, {"champion.rolled_back": _now()})
+    registry.point(CHAMPION, before)
+    return current, before
+
+
+def champion_before(registry: Registry) -> tuple[ModelVersion, ModelVersion]:
+    """The champion, and the one before it.
+
+    Raises:
+        RegistryError: there is no champion, or it is the first one.
+    """
     current = registry.aliased(CHAMPION)
     previous = current.tags.get(PREVIOUS, NOBODY)
     if previous == NOBODY:
         raise RegistryError("there is no champion before this one", received=current.reference)
-    before = registry.get(int(previous))
-    registry.tag(current, {"champion.rolled_back": _now()})
-    registry.point(CHAMPION, before)
-    return current, before
+    return current, registry.get(int(previous))
 
 
 def _store(registry: Registry, version: ModelVersion, decision: Decision, run: TrackedRun | None) -> None:

@@ -24,7 +24,7 @@ from loc3r.errors import ServiceError
 from loc3r.services import s3
 from loc3r.services.s3 import S3Access, free_ports
 from loc3r.services.triton import TritonHome, _environment, triton_home
-from serving.deploy import _load
+from serving.deploy import load
 
 KEY = "sesame"
 ECHO = """
@@ -115,13 +115,13 @@ def test_triton_is_alive_without_a_model_ready_with_one_and_loads_for_the_deploy
         (repository / MODEL / "config.pbtxt").write_text(CONFIG)
         (repository / MODEL / "1" / "model.py").write_text(ECHO)
         with pytest.raises(ServiceError, match="protocol is restricted"):
-            _load(url, 30)
+            load(url, timeout_s=30)
         monkeypatch.setenv("LOC3R_TRITON_ADMIN_KEY", "wrong")
         with pytest.raises(ServiceError, match="protocol is restricted"):
-            _load(url, 30)
+            load(url, timeout_s=30)
         assert status(ready) == 400
         monkeypatch.setenv("LOC3R_TRITON_ADMIN_KEY", KEY)
-        _load(url, 60)
+        load(url, timeout_s=60)
         assert status(ready) == 200
 
         base = f"http://127.0.0.1:{ports['http']}/v2"
