@@ -1,21 +1,26 @@
 """Attention of many questions to one video: exact, without the work of a full mask.
 
-A row is the video and then its questions, back to back. A full N x N mask would spend two thirds of the work on
-pairs that can't see each other. Here the video attends to itself causally, and the questions are cut into
-chunks no shorter than the longest question: a token's question then lies in its own chunk and the one before,
-so each chunk attends to the video and to two chunks.
+A row is a video and then its questions, back to back, and perhaps further videos with theirs. A full N x N mask
+would spend two thirds of the work and more on pairs that can't see each other. On a GPU FlexAttention passes over the
+blocks that nobody sees. Elsewhere each video is given a row of its own and attends to itself causally, and the
+questions are cut into chunks no shorter than the longest question: a token's question then lies in its own chunk and
+the one before, so each chunk attends to the video and to two chunks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from loc3r.model.batch import PADDING
+from loc3r.model.batch import PADDING, VIDEO, Batch, put_together, take_apart, video_of
+
+if TYPE_CHECKING:
+    from torch.nn.attention.flex_attention import BlockMask
 
 NAME = "shared_video"
 """How the attention is registered with transformers."""
@@ -32,21 +37,45 @@ class Packing:
     chunk: int
     """Tokens of a chunk, at least those of the longest question."""
     mask: Tensor
-    """(B, 1, C, chunk, 2 chunk) bool: what each token of each of the C chunks sees of it and of the one before."""
+    """(V, 1, C, chunk, 2 chunk) bool: what each token of each of the C chunks sees of it and of the one before."""
+    apart: Tensor | None = None
+    """``Batch.apart``."""
 
     @classmethod
-    def of(cls, owner: Tensor, prefix: int, chunk: int) -> Packing:
+    def of(cls, owner: Tensor, prefix: int, chunk: int, apart: Tensor | None = None) -> Packing:
         """The packing of rows of tokens whose owners are (B, N); ``chunk`` is the longest question's length."""
+        if apart is not None:
+            owner = take_apart(owner, apart, PADDING)
         length = owner.shape[1] - prefix
         here = F.pad(owner[:, prefix:], (0, -length % chunk), value=PADDING).unflatten(1, (-1, chunk))
         keys = torch.cat([F.pad(here, (0, 0, 1, -1), value=PADDING), here], -1)
         order = torch.arange(2 * chunk, device=owner.device)
         mask = (here[..., None] == keys[..., None, :]) & (order <= order[:chunk, None] + chunk)
-        return cls(prefix, length, chunk, mask[:, None])
+        return cls(prefix, length, chunk, mask[:, None], apart)
 
     def bias(self, dtype: torch.dtype) -> Tensor:
         """The mask as what is added to scores: nothing, or minus infinity."""
         return torch.zeros(self.mask.shape, dtype=dtype, device=self.mask.device).masked_fill(~self.mask, -torch.inf)
+
+
+def packing_of(batch: Batch) -> Packing | BlockMask:
+    """Who sees whom in a batch, in the form that its device computes fastest."""
+    if batch.owner.device.type == "cuda":
+        return block_mask(batch.owner)
+    return Packing.of(batch.owner, batch.prefix, batch.longest, batch.apart)
+
+
+def block_mask(owner: Tensor) -> BlockMask:
+    """FlexAttention's mask of rows of tokens whose owners are (B, N): the own video, the own question, the past."""
+    from torch.nn.attention.flex_attention import create_block_mask
+
+    video, (rows, length) = video_of(owner), owner.shape
+
+    def sees(row: Tensor, _: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        own = (owner[row, key] == VIDEO) | (owner[row, key] == owner[row, query])
+        return own & (video[row, key] == video[row, query]) & (key <= query)
+
+    return create_block_mask(sees, rows, None, length, length, device=str(owner.device))
 
 
 def shared_video_attention(
@@ -55,7 +84,7 @@ def shared_video_attention(
     key: Tensor,
     value: Tensor,
     attention_mask: Tensor | None,
-    packing: Packing | None = None,
+    packing: Packing | BlockMask | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:
     """Attention (B, N, H, D) of packed rows, query (B, H, N, D); without a packing it is transformers' SDPA."""
@@ -66,14 +95,34 @@ def shared_video_attention(
         return output
     groups = query.shape[1] // key.shape[1]
     query, key = (query * options["scaling"]).to(value.dtype), key.to(value.dtype)  # rotated in float32 by autocast
+    key, value = repeat_kv(key, groups), repeat_kv(value, groups)
+    if not isinstance(packing, Packing):
+        return _flex_attention()(query, key, value, block_mask=packing, scale=1.0).transpose(1, 2), None
+    if packing.apart is None:
+        return _chunked(query, key, value, packing), None
+    shape, apart = (len(query), query.shape[2]), packing.apart
+    query, key, value = (take_apart(x.transpose(1, 2), apart).transpose(1, 2) for x in (query, key, value))
+    return put_together(_chunked(query, key, value, packing), apart, shape), None
+
+
+@cache
+def _flex_attention() -> Any:
+    """Compiled once: as it stands it would compute every score."""
+    from torch.nn.attention.flex_attention import flex_attention
+
+    return torch.compile(flex_attention)
+
+
+def _chunked(query: Tensor, key: Tensor, value: Tensor, packing: Packing) -> Tensor:
+    """Attention (V, L, H, D) of rows of one video each, scaled query (V, H, L, D)."""
     parts = [packing.prefix, query.shape[2] - packing.prefix]
     (video_query, query), (video_key, key), (video_value, value) = (
-        states.split(parts, 2) for states in (query, repeat_kv(key, groups), repeat_kv(value, groups))
+        states.split(parts, 2) for states in (query, key, value)
     )
     video = F.scaled_dot_product_attention(video_query, video_key, video_value, is_causal=True, scale=1.0)
     with torch.autocast(query.device.type, enabled=False):  # softmax adds up in float32 by itself
         questions = _attend(query, key, value, video_key, video_value, packing)
-    return torch.cat([video, questions], 2).transpose(1, 2), None
+    return torch.cat([video, questions], 2).transpose(1, 2)
 
 
 def _attend(

@@ -1,13 +1,14 @@
-"""What the model eats: one row a video, its questions packed behind it."""
+"""What the model eats: rows of videos, each with its questions packed behind it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 VIDEO = 0
 """Owner of the prefix; a row's questions own tokens by 1, 2, …"""
@@ -55,7 +56,10 @@ class Packed:
 
 @dataclass(frozen=True)
 class Batch:
-    """B videos; the fields of ``Packed`` with a batch axis, and indices into the flattened (B·N) tokens."""
+    """B rows with V videos; the fields of ``Packed`` with an axis for rows (tokens) or videos (all else).
+
+    Indices are into the flattened (B·N) tokens. A row's questions are counted on from video to video.
+    """
 
     pixels: Tensor
     camera_tokens: Tensor
@@ -74,15 +78,22 @@ class Batch:
     patch_valid: Tensor
     patch_class: Tensor
     questions: Tensor
-    """(B,) how many questions each video answers for: the weight of its layout and naming terms."""
+    """(V,) how many questions each video answers for: the weight of its layout and naming terms."""
     class_name_ids: Tensor
     """(C, L) tokens of the class names, ``PADDING`` at the end."""
     prefix: int
     """Tokens of a video."""
     longest: int
     """Tokens of the longest question, its answer included."""
+    apart: Tensor | None = None
+    """(V, L) where each video's tokens and those behind it are, filled up with B·N; None: each row holds one video."""
     features: Tensor | None = None
-    """(B, T, P, P, F) what a frozen vision tower sees in ``pixels``, where it was kept."""
+    """(V, T, P, P, F) what a frozen vision tower sees in ``pixels``, where it was kept."""
+
+    @property
+    def video(self) -> Tensor:
+        """(B, N) which of the V videos each token belongs to; meaningless for padding."""
+        return video_of(self.owner)
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch on another device; from pinned memory without waiting for the copy."""
@@ -104,37 +115,76 @@ class Batch:
         return replace(self, **changed)
 
 
-def collate(packed: list[Packed], class_name_ids: Tensor, pad_id: int) -> Batch:
-    """Stack videos of equal length; rows are padded on the right to the longest one."""
-    length = max(len(row.ids) for row in packed)
-    starts = [row * length for row in range(len(packed))]
+def collate(rows: Sequence[Sequence[Packed]], class_name_ids: Tensor, pad_id: int) -> Batch:
+    """Rows of one or several videos of equal length, padded on the right to the longest row."""
+    packed = [one for row in rows for one in row]
+    lengths = [[len(one.ids) for one in row] for row in rows]
+    length = max(map(sum, lengths))
+    starts = [row * length + sum(own[:i]) for row, own in enumerate(lengths) for i in range(len(own))]
 
     def stack(name: str) -> Tensor:
-        return torch.stack([getattr(row, name) for row in packed])
+        return torch.stack([getattr(one, name) for one in packed])
 
-    def pad(name: str, value: int) -> Tensor:
-        rows = [getattr(row, name) for row in packed]
-        return torch.stack([torch.nn.functional.pad(row, (0, length - len(row)), value=value) for row in rows])
+    def pad(parts: Sequence[Sequence[Tensor]], value: int) -> Tensor:
+        joined = [torch.cat(list(row)) for row in parts]
+        return torch.stack([F.pad(row, (0, length - len(row)), value=value) for row in joined])
+
+    def tokens(name: str, value: int) -> Tensor:
+        return pad([[getattr(one, name) for one in row] for row in rows], value)
 
     def join(name: str) -> Tensor:
-        return torch.cat([getattr(row, name) for row in packed])
+        return torch.cat([getattr(one, name) for one in packed])
 
     def index(name: str) -> Tensor:
-        return torch.cat([getattr(row, name) + start for row, start in zip(packed, starts, strict=True)])
+        return torch.cat([getattr(one, name) + start for one, start in zip(packed, starts, strict=True)])
 
     stacked = ("pixels", "camera_tokens", "patch_xy_m", "patch_valid", "patch_class")
     joined = ("position_m", "heading_rad", "look_at_m", "mention_m", "mention_class")
     tensors: dict[str, Any] = {name: stack(name) for name in stacked} | {name: join(name) for name in joined}
     return Batch(
-        ids=pad("ids", pad_id),
-        owner=pad("owner", PADDING),
-        positions=pad("positions", 0),
-        labels=pad("labels", UNSUPERVISED),
+        ids=tokens("ids", pad_id),
+        owner=pad([_counted_on(row) for row in rows], PADDING),
+        positions=tokens("positions", 0),
+        labels=tokens("labels", UNSUPERVISED),
         pos_at=index("pos_at"),
         mention_at=index("mention_at"),
-        questions=torch.tensor([len(row.pos_at) for row in packed]),
+        questions=torch.tensor([len(one.pos_at) for one in packed]),
         class_name_ids=class_name_ids,
         prefix=int((packed[0].owner == VIDEO).sum()),
-        longest=max(int(row.owner.bincount()[VIDEO + 1 :].max()) for row in packed),
+        longest=max(int(one.owner.bincount()[VIDEO + 1 :].max()) for one in packed),
+        apart=None if len(packed) == len(rows) else _places(packed, starts, fill=len(rows) * length),
         **tensors,
     )
+
+
+def video_of(owner: Tensor) -> Tensor:
+    """Which video each token (B, N) belongs to, over all rows: a video begins where ``VIDEO`` does."""
+    mine = owner == VIDEO
+    begins = mine & ~F.pad(mine[:, :-1], (1, 0))
+    return begins.flatten().cumsum(0).view_as(owner) - 1
+
+
+def take_apart(tokens: Tensor, apart: Tensor, fill: int = 0) -> Tensor:
+    """Values of tokens (B, N, …) as a row for each video (V, L, …), filled up at the end."""
+    flat = tokens.flatten(0, 1)
+    return torch.cat([flat, flat.new_full((1, *flat.shape[1:]), fill)])[apart]
+
+
+def put_together(videos: Tensor, apart: Tensor, shape: tuple[int, int]) -> Tensor:
+    """What ``take_apart`` took apart: (V, L, …) as rows of shape (B, N, …); padding gets zeros."""
+    flat = videos.flatten(0, 1)
+    empty = flat.new_zeros(shape[0] * shape[1] + 1, *flat.shape[1:])
+    tokens: Tensor = empty.index_copy(0, apart.flatten(), flat)[:-1].unflatten(0, shape)
+    return tokens
+
+
+def _counted_on(row: Sequence[Packed]) -> list[Tensor]:
+    """Owners of the tokens of each video of a row."""
+    before = [sum(len(one.pos_at) for one in row[:i]) for i in range(len(row))]
+    return [torch.where(one.owner == VIDEO, VIDEO, one.owner + asked) for one, asked in zip(row, before, strict=True)]
+
+
+def _places(packed: Sequence[Packed], starts: Sequence[int], fill: int) -> Tensor:
+    longest = max(len(one.ids) for one in packed)
+    places = [torch.arange(start, start + len(one.ids)) for one, start in zip(packed, starts, strict=True)]
+    return torch.stack([F.pad(place, (0, longest - len(place)), value=fill) for place in places])

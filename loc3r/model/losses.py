@@ -154,10 +154,10 @@ def _naming(outputs: Outputs, batch: Batch) -> Tensor | None:
 
 def shown(batch: Batch) -> Tensor:
     """(M, P) which vision tokens show the object that is mentioned: its class, and near enough to be that one."""
-    row = batch.mention_at // batch.ids.shape[1]
-    same_class = batch.patch_class.flatten(1)[row] == batch.mention_class[:, None]
-    away_m = (batch.patch_xy_m.flatten(1, 3)[row] - batch.mention_m[:, None]).norm(dim=-1)
-    near = batch.patch_valid.flatten(1)[row] & (away_m < NEAR_M)
+    video = batch.video.flatten()[batch.mention_at]
+    same_class = batch.patch_class.flatten(1)[video] == batch.mention_class[:, None]
+    away_m = (batch.patch_xy_m.flatten(1, 3)[video] - batch.mention_m[:, None]).norm(dim=-1)
+    near = batch.patch_valid.flatten(1)[video] & (away_m < NEAR_M)
     showing: Tensor = same_class & near & (batch.mention_class >= 0)[:, None]
     return showing
 

@@ -170,7 +170,7 @@ class Processor:
         strangers = sorted({sample.scene_id for sample in samples} - {scene.scene_id})
         if strangers or not samples:
             raise DataError("samples don't fit the scene", received=strangers or "none", expected=scene.scene_id)
-        suffixes = [self.suffix(s.situation, s.question, response(s, pose=self.config.model.pose)) for s in samples]
+        suffixes = [self._suffix_of(sample) for sample in samples]
         tokens = _join(self._prefix, suffixes)
         starts = _starts(len(self._prefix), suffixes)
         mentions = [
@@ -194,14 +194,26 @@ class Processor:
             patch_class=torch.from_numpy(scene.patch_class.astype(np.int64)),
         )
 
+    def length(self, samples: Sequence[PreparedSample]) -> int:
+        """Tokens of a video with ``samples`` behind it."""
+        return len(self._prefix) + sum(len(self._suffix_of(sample).ids) for sample in samples)
+
+    def _suffix_of(self, sample: PreparedSample) -> Suffix:
+        answer = response(sample, pose=self.config.model.pose)
+        return self.suffix(sample.situation, sample.question, answer)
+
     def _class_at(self, scene: PreparedScene, place: tuple[float, float]) -> int:
         """Index of the name of the object whose centre is there; -1 unknown."""
         here = (thing.name for thing in scene.objects if math.dist(thing.xy_m, place) < SAME_CENTRE_M)
         return next((self._class_index[name] for name in here if name in self._class_index), -1)
 
-    def collate(self, packed: list[Packed]) -> Batch:
-        """Videos as one batch."""
-        return collate(packed, self._class_name_ids, self.config.tokens.pad)
+    def collate(self, packed: Sequence[Packed]) -> Batch:
+        """Videos as one batch, each in a row of its own."""
+        return self.collate_rows([[one] for one in packed])
+
+    def collate_rows(self, rows: Sequence[Sequence[Packed]]) -> Batch:
+        """Rows of one or several videos as one batch."""
+        return collate(rows, self._class_name_ids, self.config.tokens.pad)
 
     def _build_prefix(self) -> list[int]:
         special, data, model = self.config.tokens, self.config.data, self.config.model
