@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.resources import files
@@ -12,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from loc3r.ablate.children import Finished
 from loc3r.ablate.plan import Plan
 from loc3r.ablate.results import ANSWERS, LOCALISATION, Pooled, Seeds, Step, scores, steps, verdict
-from loc3r.errors import DataError
 from loc3r.evaluate.intervals import Bootstrap
 from loc3r.evaluate.predictions import read_predictions
 from loc3r.files import read_json, write_json, write_text
+from loc3r.results.page import ABLATION
 from loc3r.tracking.lineage import read_lineage
 from loc3r.train.metrics import METRICS_FILE, MetricsLog
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 RECORD_FILE = "ablation.json"
 SECTION_FILE = "ablation.md"
-BEGIN, END = "<!-- loc3r ablate: begin -->", "<!-- loc3r ablate: end -->"
 COLUMNS = {
     "localisation": "mean of four", "acc_0.5m": "Acc@0.5 m", "acc_1.0m": "Acc@1.0 m", "acc_15deg": "Acc@15°",
     "acc_30deg": "Acc@30°", "answer_em": "answers", "unreadable": "unreadable poses",
@@ -72,7 +70,7 @@ class Report:
         write_json(self.plan.out / RECORD_FILE, record)
         write_text(self.plan.out / SECTION_FILE, section)
         if results:
-            put_section(results, section)
+            ABLATION.put(results, section)
         return record
 
     def log(self, run: TrackedRun, record: Mapping[str, Any]) -> None:
@@ -99,31 +97,6 @@ class Report:
             "scores": {metric: _plain(pooled) for metric, pooled in scores(runs, self.bootstrap).items()},
             "children": [_child(one) for one in mine],
         }
-
-
-def put_section(page: Path, section: str) -> None:
-    """Replace what is between the two markers of a Markdown page.
-
-    Raises:
-        DataError: the page has no place for it.
-    """
-    before, after = around_section(page)
-    write_text(page, f"{before}{BEGIN}\n{section.rstrip()}\n{END}{after}")
-
-
-def around_section(page: Path) -> tuple[str, str]:
-    """What is before and behind the ablation's place in a Markdown page.
-
-    Raises:
-        DataError: the page is missing, or does not hold the markers once and in order.
-    """
-    text = page.read_text() if page.is_file() else ""
-    parts = re.split(f"{re.escape(BEGIN)}.*?{re.escape(END)}", text, flags=re.DOTALL)
-    if len(parts) != 2:
-        raise DataError(
-            f"{page} has no place for the ablation", received=f"{len(parts) - 1} places", expected=f"{BEGIN} … {END}"
-        )
-    return parts[0], parts[1]
 
 
 def to_markdown(record: Mapping[str, Any]) -> str:

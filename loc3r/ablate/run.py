@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from loc3r.ablate.children import Train, parent_run, run_children
 from loc3r.ablate.plan import Plan
-from loc3r.ablate.report import Report, around_section
+from loc3r.ablate.report import Report
+from loc3r.results.page import ABLATION
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +27,7 @@ def run_ablation(plan: Plan, train: Train, console: Console, results: Path | Non
         The record that ``ablation.json`` holds.
     """
     if results:
-        around_section(results)  # a wrong page shows before the long work
+        ABLATION.around(results)  # a wrong page shows before the long work
     record: dict[str, Any] = {}
     with parent_run(plan) as parent:
         if parent:

@@ -1,38 +1,55 @@
-"""``loc3r evaluate``: score a model beside its baselines."""
+"""``loc3r evaluate``: score a model beside its baselines, on our rooms or on a public benchmark."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from loc3r.score.command import NAMES
 
 if TYPE_CHECKING:
     from loc3r.evaluate.evaluation import Evaluated
     from loc3r.tracking.runs import TrackedRun
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
+WITHOUT, WITH = ("gallery", "label"), ("profiles", "split", "ranks")
+"""Options of an evaluation without a benchmark, and with one."""
 
 
 @click.command()
 @click.option("--model", required=True, help="Checkpoint folder, models:/loc3r@champion or models:/loc3r/3.")
-@click.option("--data", "data_folder", type=FOLDER, required=True, help="Prepared test split.")
-@click.option("--train-data", "training_folder", type=FOLDER, required=True, help="Prepared training split.")
+@click.option("--data", "data_folder", type=FOLDER, required=True, help="Prepared test split; see --benchmark.")
+@click.option("--train-data", "training_folder", type=FOLDER, help="Prepared training split.")
 @click.option("--out", type=FOLDER, required=True, help="Where predictions, scores and reports go.")
-@click.option("--limit-scenes", type=click.IntRange(min=1), help="Only the first scenes.")
+@click.option("--limit-scenes", "--limit", type=click.IntRange(min=1), help="Only the first scenes.")
 @click.option("--gallery", type=click.Path(path_type=Path, dir_okay=False), help="Copy the sheet of maps to this PNG.")
 @click.option("--label", help="Headline of the scores; by default told from the data.")
+@click.option("--benchmark", type=click.Choice(NAMES), help="Ask a public benchmark's questions; see below.")
+@click.option(
+    "--profile", "profiles", multiple=True, help="Whose rules to score by; all of the benchmark's by default."
+)
+@click.option("--split", help="Which annotation files.  [default: what the data's manifest says, else val]")
+@click.option("--ranks", type=click.IntRange(1), help="Processes. Default: the GPUs, else 2 at most.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("--tracking-uri", help="MLflow server, or 'none'. Default: the embedded one, or LOC3R_TRACKING_URI.")
+@click.pass_context
 def evaluate(
+    context: click.Context,
+    /,
     model: str,
     data_folder: Path,
-    training_folder: Path,
+    training_folder: Path | None,
     out: Path,
     limit_scenes: int | None,
     gallery: Path | None,
     label: str | None,
+    benchmark: str | None,
+    profiles: tuple[str, ...],
+    split: str | None,
+    ranks: int | None,
     device: str,
     tracking_uri: str | None,
 ) -> None:
@@ -45,7 +62,26 @@ def evaluate(
     Example:
       loc3r evaluate --model checkpoints/rooms-tiny --data data/prepared/test \\
         --train-data data/prepared/train --out runs/evaluation
+
+    With --benchmark, the model is asked the official questions and scored as "loc3r score" does, under every profile.
+    --data is then a folder of scenes with annotations/ (loc3r data plan says which files go where), whose scenes are
+    prepared for the model, or prepared data. --out gets predictions.jsonl, which "loc3r score" reads, each line with
+    its prompt. With --train-data, none of its rooms may be asked about. "loc3r results" writes the page of all of them.
+
+    \b
+    Example:
+      loc3r evaluate --benchmark sqa3d --data data/scannet --model models:/loc3r@champion --out runs/sqa3d
     """
+    for name in WITHOUT if benchmark else WITH:
+        if context.params[name]:
+            raise click.UsageError(f"--{name.rstrip('s')} is for evaluations with{'out' * bool(benchmark)} --benchmark")
+    if benchmark:
+        place = {"split": split, "limit_scenes": limit_scenes, "device": device, "training": training_folder}
+        _on_benchmark(benchmark, model, data_folder, out, profiles, ranks, tracking_uri, **place)
+        return
+    if not training_folder:
+        raise click.UsageError("--train-data is needed: baselines are fitted on it")
+
     from rich.console import Console
 
     from loc3r.evaluate.evaluation import MAPS_FILE, evaluate_model
@@ -81,6 +117,44 @@ def evaluate(
     if run:
         record_scores(run, done)
         click.echo(f"recorded in {run.url}")
+
+
+def _on_benchmark(
+    benchmark: str,
+    model: str,
+    data: Path,
+    out: Path,
+    profiles: tuple[str, ...],
+    ranks: int | None,
+    tracking_uri: str | None,
+    **place: Any,
+) -> None:
+    """Evaluate on a public benchmark; ``place`` are further fields of ``loc3r.benchmark.run.Request``."""
+    from rich.console import Console
+
+    from loc3r.benchmark.record import record
+    from loc3r.benchmark.run import Request, check_profiles, default_ranks, evaluate_benchmark, score_plan
+    from loc3r.services.embedded import located
+    from loc3r.settings import load_settings
+    from loc3r.tracking.registry import fetch_model
+    from loc3r.tracking.runs import connect
+
+    settings = located(load_settings())
+    uri = tracking_uri or settings.tracking_uri
+    check_profiles(benchmark, profiles)
+    if uri != "none":
+        connect(uri)  # a wrong address shows before the long work
+    request = Request(benchmark, fetch_model(model, settings), data, out, reference=model, **place)
+    plan = evaluate_benchmark(request, ranks or default_ranks(request.device), Console(stderr=True))
+    reports = score_plan(plan, profiles)
+    click.echo(f"{plan.facts['label']}; {plan.facts['questions']:,} questions, data {plan.identity.data_hash}")
+    for reason, count in plan.facts["not_asked"].items():
+        click.echo(f"{count:,} questions were not asked: {reason}")
+    for report in reports.values():
+        Console().print(report.table())
+    click.echo(f"predictions {plan.journal.path}   scores {plan.folder / 'scores'}")
+    if uri != "none":
+        click.echo(f"recorded in {record(uri, settings.experiment, plan, reports).url}")
 
 
 def record_scores(run: TrackedRun, done: Evaluated) -> None:

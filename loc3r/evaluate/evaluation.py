@@ -27,6 +27,7 @@ from loc3r.files import read_json, write_json
 from loc3r.model.calibration import read_calibration
 from loc3r.recipe import EvaluateRecipe, load_recipe
 from loc3r.tracking.lineage import model_hash, read_lineage
+from loc3r.train.lineage import code_commit
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,7 +93,7 @@ def evaluate_model(
         if all(record.get(key) == value for key, value in head.items()):
             return Evaluated(folder, record, was_done=True)
     predictions = predictions_of(model, data, folder, evaluation, device=device, console=console)
-    record = {**head, **_measure(predictions, data, training, folder, bootstrap)}
+    record = {**head, **_measure(predictions, data, training, folder, bootstrap), "code_commit": code_commit()}
     write_json(scores_path, record)
     finished = Evaluated(folder, read_json(scores_path), was_done=False)
     _draw(folder, model, data, predictions, device)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from loc3r.scenes.shards import PreparedData, PreparedSample, PreparedScene
 
 IDENTITY_FILE = "evaluation.json"
+BENCHMARK_FILE = "benchmark.json"
+"""The plan of an evaluation on a benchmark (``loc3r.benchmark``), which has a folder of its own."""
 FORMAT = 1
 """Raise it when predictions of the same model on the same data would differ."""
 QUESTIONS_AT_ONCE = 64
@@ -61,8 +63,14 @@ class Evaluation:
 
 
 def begin(folder: Path, evaluation: Evaluation) -> bool:
-    """Make ``folder`` ready for ``evaluation``; True if another one's results had to be removed first."""
+    """Make ``folder`` ready for ``evaluation``; True if another one's results had to be removed first.
+
+    Raises:
+        DataError: it holds an evaluation on a benchmark.
+    """
     path = folder / IDENTITY_FILE
+    if (folder / BENCHMARK_FILE).is_file():
+        raise DataError(f"{folder} holds an evaluation on a benchmark", fix="give another --out")
     other = path.is_file() and read_json(path) != asdict(evaluation)
     if other:
         for name in ("predictions.jsonl", "layouts.jsonl", "scores.json"):

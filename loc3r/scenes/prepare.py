@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -57,7 +57,13 @@ class Job:
 
 
 def prepare(
-    root: Path, split: str, recipe: Recipe, out: Path, workers: int | None = None, mixture: Mixture | None = None
+    root: Path,
+    split: str,
+    recipe: Recipe,
+    out: Path,
+    workers: int | None = None,
+    mixture: Mixture | None = None,
+    only: Collection[str] | None = None,
 ) -> Path:
     """Prepare every scene and sample of ``root`` into ``out``; returns ``out``.
 
@@ -70,13 +76,14 @@ def prepare(
         out: folder of the shards; what is there already and still fits is kept.
         workers: processes; one for each core if absent.
         mixture: how many samples of which data set; all of them if absent.
+        only: ids of the scenes that are wanted; all of them if absent.
 
     Raises:
         SceneError: there are no scenes.
         AnnotationError: an annotation file breaks its format.
         DataError: no scene could be prepared, a worker was killed, or the mixture asks for more than there is.
     """
-    folders = scene_folders(root)
+    folders = [folder for folder in scene_folders(root) if only is None or folder.name in only]
     job = Job(recipe.data, _class_names(root, folders), describe_prior(recipe.data.prior, recipe.data.prior_size_px))
     raw_samples = read_raw_samples(root, split, folders)  # a fault in them shows before the long work
     if recipe.data.picture_placeholders == "noun":

@@ -20,6 +20,7 @@ from PIL import Image
 
 from loc3r.errors import DataError, UnknownSceneError
 from loc3r.files import atomic_path, read_json
+from loc3r.geometry.bev import BevFrame
 
 FRAME_QUALITY = 95
 XY = pa.list_(pa.float64())  # of two; Parquet can't read back fixed-size lists that may be null
@@ -198,13 +199,24 @@ class PreparedData:
         Raises:
             UnknownSceneError: the data has no such scene.
         """
+        return _scene(self._read(scene_id))
+
+    def bev(self, scene_id: str) -> BevFrame:
+        """Where a scene's bird's-eye frame lies in its raw scan.
+
+        Raises:
+            UnknownSceneError: the data has no such scene.
+        """
+        return BevFrame(*self._read(scene_id, ["bev"])["bev"][0].as_py())
+
+    def _read(self, scene_id: str, columns: list[str] | None = None) -> pa.Table:
         if scene_id not in self._rows:
             raise UnknownSceneError(
                 "no such scene", received=scene_id, expected=f"one of {len(self._rows)} in {self.folder}"
             )
         file, row = self._rows[scene_id]
         with pq.ParquetFile(self.folder / file, memory_map=True) as shard:
-            return _scene(shard.read_row_group(row))
+            return shard.read_row_group(row, columns)
 
 
 def write_shard(path: Path, rows: list[dict[str, Any]], metadata: dict[str, str]) -> None:

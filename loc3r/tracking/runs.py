@@ -99,6 +99,14 @@ class TrackedRun:
         """The run's tags, as the server has them now."""
         return dict(self.client.get_run(self.run_id).data.tags)
 
+    def status(self) -> str:
+        """``RUNNING``, ``FINISHED``, ``FAILED`` or ``KILLED``."""
+        return str(self.client.get_run(self.run_id).info.status)
+
+    def fetch(self, artifact: str, into: Path) -> Path:
+        """Download a file, or all of a folder, that was uploaded; where it lies in ``into``."""
+        return Path(self.client.download_artifacts(self.run_id, artifact, str(into)))
+
     def log_artifacts(self, path: Path, folder: str | None = None) -> None:
         """Upload a file, or all of a folder, under ``folder``."""
         upload = self.client.log_artifacts if path.is_dir() else self.client.log_artifact
@@ -166,6 +174,21 @@ def find_run(uri: str, experiment: str, tags: Mapping[str, Any]) -> TrackedRun |
     wanted = " and ".join(f"tags.`{name}` = '{value}'" for name, value in tags_of(tags).items())
     found = client.search_runs([experiment_id], wanted, max_results=1, order_by=["attributes.start_time DESC"])
     return TrackedRun(uri, found[0].info.run_id, experiment_id, client) if found else None
+
+
+def finished_runs(uri: str, experiment: str) -> list[TrackedRun]:
+    """Every finished run of an experiment, the oldest first."""
+    client = connect(uri)
+    experiment_id = _experiment(client, experiment)
+    found, token = [], None
+    while True:
+        page = client.search_runs(
+            [experiment_id], "attributes.status = 'FINISHED'", order_by=["attributes.start_time ASC"], page_token=token
+        )
+        found += [TrackedRun(uri, run.info.run_id, experiment_id, client) for run in page]
+        token = page.token
+        if not token:
+            return found
 
 
 def run_of_model(uri: str, experiment: str, checkpoint: Path) -> TrackedRun:

@@ -11,9 +11,9 @@ import pytest
 from rich.console import Console
 
 from loc3r.ablate.plan import Plan
-from loc3r.ablate.report import BEGIN, END
 from loc3r.ablate.run import run_ablation
 from loc3r.errors import DataError
+from loc3r.results.page import ABLATION
 from loc3r.train.trainer import Stopped
 
 
@@ -27,7 +27,7 @@ def test_a_killed_ablation_goes_on_and_is_recorded_in_mlflow(
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     plan = make_plan("coordinates-as-text", "+layout", tracking_uri=uri)
     page = tmp_path / "results.md"
-    page.write_text(f"# Results\n\n{BEGIN}\nnothing yet\n{END}\n\n## More\n")
+    page.write_text(f"# Results\n\n{ABLATION.begin}\nnothing yet\n{ABLATION.end}\n\n## More\n")
     told = Console(file=io.StringIO(), width=100)
 
     train.stop_at = 4  # before the second step of the second child

@@ -1,0 +1,1 @@
+"""A model on a public benchmark: asked scene by scene on some ranks, resumed, scored, recorded."""
