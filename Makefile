@@ -12,10 +12,10 @@ JOBS   ?= 2
 
 export UV_FIND_LINKS ?= $(or $(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
 
-.PHONY: setup demo test lint bench lock clean help
+.PHONY: setup demo test test-slow lint bench lock clean help
 
 help:  ## Show the targets.
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 setup: $(STAMP)  ## Create .venv with everything, and fetch Triton.
 
@@ -31,8 +31,11 @@ $(STAMP): pyproject.toml requirements.lock
 demo: $(STAMP)  ## The main job end to end: rooms, pipeline, training, gate, Triton, a picture.
 	$(BIN)/loc3r demo
 
-test: lint  ## Lint, types and every test, in parallel.
+test: lint  ## Lint, types and every test of seconds, in parallel.
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+test-slow: $(STAMP)  ## The proofs that take minutes; those that need root or a tool say so when they are skipped.
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m slow
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
