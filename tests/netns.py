@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 SUBNET = "10.77.0"
 ROOT_SCRIPT = r"""
@@ -78,6 +81,12 @@ class Host:
             return subprocess.Popen(
                 [*inside, *alone, *script, *command], env=dict(environment), stdout=file, stderr=subprocess.STDOUT
             )
+
+
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """SIGTERM to the first process of a host, as the kubelet stops a container."""
+    (first,) = psutil.Process(process.pid).children()
+    first.send_signal(signal.SIGTERM)
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def train_on_cluster(*, resume: str | None, yes: bool, namespace: str | None, **arguments: Any) -> None:
+def train_on_cluster(*, yes: bool, **arguments: Any) -> None:
     """Show the plan, submit it, follow it; exits with the training's code.
 
     Raises:
@@ -59,21 +59,30 @@ def train_on_cluster(*, resume: str | None, yes: bool, namespace: str | None, **
         SystemExit: always, when the job was followed.
     """
     from loc3r.cluster.api import Cluster
-    from loc3r.cluster.jobs import resume as resume_job
     from loc3r.cluster.jobs import submit
 
-    if resume:
-        cluster = Cluster.connect(namespace)
-        name = resume_job(resume, cluster)
-    else:
-        plan = _plan(namespace=namespace, **arguments)
-        _show(plan.rows())
-        cluster = Cluster.connect(plan.namespace)
-        click.echo(_judged(plan, cluster))
-        if not yes:
-            click.confirm("Submit?", abort=True)
-        name = submit(plan, cluster)
-    _follow(cluster, name)
+    plan = _plan(**arguments)
+    for what, value in plan.rows():
+        click.echo(f"{what:8}{value}")
+    cluster = Cluster.connect(plan.namespace)
+    click.echo(_judged(plan, cluster))
+    if not yes:
+        click.confirm("Submit?", abort=True)
+    _follow(cluster, submit(plan, cluster))
+
+
+def resume_on_cluster(name: str, namespace: str | None) -> None:
+    """Go on with a job as it was submitted, and follow it; exits with the training's code.
+
+    Raises:
+        ClusterError: there is no such job.
+        SystemExit: always, when the job was followed.
+    """
+    from loc3r.cluster.api import Cluster
+    from loc3r.cluster.jobs import resume
+
+    cluster = Cluster.connect(namespace)
+    _follow(cluster, resume(name, cluster))
 
 
 def _plan(
@@ -107,11 +116,6 @@ def _judged(plan: TrainingPlan, cluster: Cluster) -> str:
     except Conflict:
         return f"{plan.name} exists: {state_of(cluster.get(plan.name))}; submitting goes on with it."
     return "The API server would take it (dry run)."
-
-
-def _show(rows: list[tuple[str, str]]) -> None:
-    for what, value in rows:
-        click.echo(f"{what:8}{value}")
 
 
 def _follow(cluster: Cluster, name: str) -> None:

@@ -54,7 +54,7 @@ def stop(name: str, cluster: Cluster | None = None) -> None:
         ClusterError: a queue owns the job: Kueue would start it again.
     """
     cluster = cluster or Cluster.connect()
-    if "kueue.x-k8s.io/queue-name" in cluster.get(name)["metadata"].get("labels", {}):
+    if "kueue.x-k8s.io/queue-name" in _get(cluster, name)["metadata"].get("labels", {}):
         raise ClusterError(
             f"the queue decides when {name} runs", received="a job with a queue", expected="one without",
             fix=f"kubectl delete trainjob {name} stops it; the command that submitted it goes on with it",
@@ -69,13 +69,23 @@ def resume(name: str, cluster: Cluster | None = None) -> str:
         NotFound: no such job; its checkpoints may still be in the volume.
     """
     cluster = cluster or Cluster.connect()
-    job = cluster.get(name)
+    job = _get(cluster, name)
     state = state_of(job)
     if state == FAILED:
         _make_again(cluster, _as_submitted(job))
     elif state == STOPPED and "kueue.x-k8s.io/queue-name" not in job["metadata"].get("labels", {}):
         cluster.suspend(name, False)
     return name
+
+
+def _get(cluster: Cluster, name: str) -> Object:
+    try:
+        return cluster.get(name)
+    except NotFound as error:
+        raise NotFound(
+            f"no job {name} in {cluster.namespace}", received=error.received,
+            fix="the command that submitted it goes on from its checkpoints; loc3r jobs lists the jobs that there are",
+        ) from error  # fmt: skip
 
 
 def _make_again(cluster: Cluster, job: Object) -> None:

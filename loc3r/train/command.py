@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
-from loc3r.cluster.command import CLUSTER_OPTIONS, cluster_options, train_on_cluster
+from loc3r.cluster.command import CLUSTER_OPTIONS, cluster_options, resume_on_cluster, train_on_cluster
 from loc3r.train.job import Identity, TrainingJob, already_trained, job_options, load_job
 
 LOCAL_OPTIONS = frozenset({"out", "device", "ranks", "replace"})
+RESUME_OPTIONS = frozenset({"on", "resume", "namespace", "yes"})
 
 
 @click.command()
@@ -38,13 +39,18 @@ def train(on: str, ranks: int | None, replace: bool, **arguments: Any) -> None:
     """
     ctx = click.get_current_context()
     there = {name: arguments.pop(name) for name in CLUSTER_OPTIONS}
-    _refuse_given(ctx, LOCAL_OPTIONS if on == "kubernetes" else CLUSTER_OPTIONS, on)
-    if on == "kubernetes":
-        shared = {name: value for name, value in arguments.items() if name not in LOCAL_OPTIONS}
-        train_on_cluster(**shared, **there)
-        return
-    _require(ctx, "recipe_path", "data", "out")
-    _train_here(ranks, replace, arguments)
+    if on == "here":
+        _refuse_given(ctx, CLUSTER_OPTIONS, "--on here")
+        _require(ctx, "recipe_path", "data", "out")
+        _train_here(ranks, replace, arguments)
+    elif there["resume"]:
+        _refuse_given(ctx, frozenset(ctx.params) - RESUME_OPTIONS, "--resume: the job goes on as it was submitted")
+        resume_on_cluster(there["resume"], there["namespace"])
+    else:
+        _refuse_given(ctx, LOCAL_OPTIONS, "--on kubernetes")
+        there |= {name: value for name, value in arguments.items() if name not in LOCAL_OPTIONS}
+        del there["resume"]
+        train_on_cluster(**there)
 
 
 def _train_here(ranks: int | None, replace: bool, arguments: dict[str, Any]) -> None:
@@ -56,12 +62,12 @@ def _train_here(ranks: int | None, replace: bool, arguments: dict[str, Any]) -> 
     train_job(job, ranks)
 
 
-def _refuse_given(ctx: click.Context, names: frozenset[str], on: str) -> None:
-    """An option of the other place would be accepted and ignored."""
+def _refuse_given(ctx: click.Context, names: frozenset[str], where: str) -> None:
+    """An option that means nothing where the training runs would be accepted and ignored."""
     for option in ctx.command.params:
         given = option.name and ctx.get_parameter_source(option.name) is click.core.ParameterSource.COMMANDLINE
         if given and option.name in names:
-            raise click.UsageError(f"{option.opts[0]} means nothing with --on {on}.", ctx)
+            raise click.UsageError(f"{option.opts[0]} means nothing with {where}.", ctx)
 
 
 def _require(ctx: click.Context, *names: str) -> None:
@@ -82,6 +88,7 @@ def train_job(job: TrainingJob, ranks: int | None = None) -> None:
     from loc3r.train.launch import launch
     from loc3r.train.record import mend_record
     from loc3r.train.sampler import check_division
+    from loc3r.train.start import check_start
 
     prepared = PreparedData(job.data)
     identity = job.identity(prepared.data_hash)
@@ -92,6 +99,7 @@ def train_job(job: TrainingJob, ranks: int | None = None) -> None:
     ranks = ranks or _default_ranks(job.device)
     # All of this is checked by the ranks too; here it takes a second instead of twenty.
     check_data(prepared, job.recipe)
+    check_start(job.recipe, prepared, job.init)
     select_samples(prepared, job.recipe.train)
     train_recipe = job.recipe.train
     check_division(train_recipe.scenes_per_step, ranks=ranks, per_micro_batch=train_recipe.scenes_per_micro_batch)

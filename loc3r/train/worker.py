@@ -24,6 +24,7 @@ from loc3r.services.process import die_with_parent
 from loc3r.train.job import TrainingJob, already_trained, job_options, load_job
 
 STOPPED_EXIT = 128 + signal.SIGTERM
+TOLD_FIRST_S = 30
 
 
 class StopSignal:
@@ -66,7 +67,7 @@ def main(**arguments: Any) -> None:
 def _train(job: TrainingJob, stop: StopSignal) -> None:
     from loc3r.scenes.shards import PreparedData
     from loc3r.train.engine import Group
-    from loc3r.train.trainer import Trainer, locked
+    from loc3r.train.trainer import Stopped, Trainer, locked
 
     prepared = PreparedData(job.data)
     identity = job.identity(prepared.data_hash)
@@ -74,8 +75,23 @@ def _train(job: TrainingJob, stop: StopSignal) -> None:
         return
     with locked(job.out, first=os.environ.get("RANK") == "0"):
         group = Group.join(job.device)
-        Trainer(job, identity, prepared, group, stop).run()
+        try:
+            Trainer(job, identity, prepared, group, stop).run()
+        except Stopped:
+            _let_the_told_end_first(stop)
+            raise
         group.leave()
+
+
+def _let_the_told_end_first(stop: StopSignal) -> None:
+    """Wait for the ranks that got the signal to end, or for torchrun to end this one.
+
+    On a cluster they are those of an evicted pod, and it is the first pod to fail that decides whether the job was
+    disturbed, and starts again for free, or has failed, which counts (k8s/base/training/runtime.yaml).
+    """
+    until_s = time.monotonic() + TOLD_FIRST_S
+    while not stop() and time.monotonic() < until_s:
+        time.sleep(0.1)
 
 
 def _leave_error(error: BaseException, rank: int, folder: Path) -> None:

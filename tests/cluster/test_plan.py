@@ -95,7 +95,7 @@ def test_data_is_fetched_by_dvc_s_hash_at_the_revision_that_is_asked_for(checkou
     assert data(None) == f"dvc://{HASH}"
     assert data("HEAD") == f"dvc://{OLDER}"
     assert data(OLDER) == f"dvc://{OLDER}"
-    with pytest.raises(DataError, match="no dvc.lock at that revision"):
+    with pytest.raises(DataError, match=r"no dvc\.lock at that revision"):
         data("nowhere")
 
 

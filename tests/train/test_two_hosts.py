@@ -1,5 +1,6 @@
 """Our TrainJob for real, on two hosts of a network of their own: the commands and the environment are the rendered
-job's, the data comes by DVC from a real S3 server, one host is killed, and the job ends as if nothing had happened.
+job's, the data comes by DVC from a real S3 server, one host is killed, then one is evicted, and the job ends as if
+nothing had happened.
 
 Not here: Kubernetes itself. JobSet's part, starting all pods again when one is lost, is played by this test.
 """
@@ -8,18 +9,20 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import sysconfig
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import netns
 import pytest
 import torch
 import yaml
-from rendering import Object, container_of, jobset_of, process
+from rendering import container_of, jobset_of, process
 from safetensors.torch import load_file
 from small import write_data, write_recipe
 
@@ -30,19 +33,20 @@ from loc3r.recipe import load_recipe
 from loc3r.services.s3 import S3Server
 
 TRAINING = Path(__file__).parents[2] / "k8s/base/training"
-PATIENCE_S = 600
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
+PATIENCE_S = 900
+STEPS, CHECKPOINT_EVERY = 30, 6
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 
 
 class Job:
     """A TrainJob on two hosts, with the volume that its pods share."""
 
-    def __init__(self, plan: TrainingPlan, folder: Path, settings: dict[str, str]) -> None:
+    def __init__(self, plan: TrainingPlan, folder: Path) -> None:
         runtime = yaml.safe_load((TRAINING / "runtime.yaml").read_text())
         manifest = render(plan)
         assert world_size(manifest, runtime) == plan.ranks == 2
         self.name, self.nodes, self.jobset = plan.name, plan.nodes, jobset_of(runtime, manifest)
-        self.volume, self.log, self.settings = folder / "volume", folder / "log", settings
+        self.volume, self.log = folder / "volume", folder / "log"
         self.volume.mkdir(parents=True)
 
     @property
@@ -52,8 +56,11 @@ class Job:
     def command(self, step: str, node: int) -> tuple[list[str], dict[str, str]]:
         """As the kubelet would start it; the image's PATH is this environment's."""
         path = f"{sysconfig.get_path('scripts')}{os.pathsep}/usr/sbin:/usr/bin:/sbin:/bin"
-        container = container_of(self.jobset, step)
-        return process(container, job=self.name, node=node, settings={**self.settings, "PATH": path})
+        settings = {"PATH": path, "DVC_REMOTE": "s3://dvc"}
+        return process(container_of(self.jobset, step), job=self.name, node=node, settings=settings)
+
+    def hosts(self) -> AbstractContextManager[list[netns.Host]]:
+        return netns.hosts(self.name, self.nodes, {"/workspace": self.volume})
 
     def fetch_data(self, s3: dict[str, str]) -> None:
         """The first step; it may reach S3, the ranks may not."""
@@ -79,6 +86,12 @@ class Job:
         path = self.run / "metrics.jsonl"
         lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
         return [json.loads(line)["loss"] for line in lines if line.endswith("\n")]
+
+    def wait_for_step(self, step: int, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + PATIENCE_S
+        while len(self.losses()) < step:
+            assert process.poll() is None and time.monotonic() < deadline, self.told()
+            time.sleep(0.01)
 
     def told(self) -> str:
         return self.log.read_text()[-3000:]
@@ -117,31 +130,47 @@ def checkout(folder: Path, recipe: Path, s3: dict[str, str]) -> Path:
     return data
 
 
-def test_a_job_that_loses_a_host_ends_with_the_very_same_loss(tmp_path: Path, s3: dict[str, str]) -> None:
-    recipe = write_recipe(tmp_path / "recipe.yaml", train={"steps": 30})
+@pytest.fixture
+def plan(tmp_path: Path, s3: dict[str, str]) -> TrainingPlan:
+    recipe = write_recipe(tmp_path / "recipe.yaml", train={"steps": STEPS, "checkpoint_every_steps": CHECKPOINT_EVERY})
     data = checkout(tmp_path / "checkout", recipe, s3)
-    plan = plan_training(recipe, data=str(data), nodes=2, tracking_uri="none", cpus_per_node=1)
-    settings = {"DVC_REMOTE": "s3://dvc"}
-    whole, broken = (Job(plan, tmp_path / name, settings) for name in ("whole", "broken"))
-    for job in (whole, broken):
-        job.fetch_data(s3)
+    return plan_training(recipe, data=str(data), nodes=2, tracking_uri="none", cpus_per_node=1)
 
-    with netns.hosts(plan.name, plan.nodes, {"/workspace": whole.volume}) as hosts:
-        assert whole.finish(whole.start(hosts)) == [0, 0], whole.told()
 
-    with netns.hosts(plan.name, plan.nodes, {"/workspace": broken.volume}) as hosts:
+@pytest.fixture
+def whole(tmp_path: Path, plan: TrainingPlan, s3: dict[str, str]) -> Job:
+    """The job with nothing in its way."""
+    job = Job(plan, tmp_path / "whole")
+    job.fetch_data(s3)
+    with job.hosts() as hosts:
+        assert job.finish(job.start(hosts)) == [0, 0], job.told()
+    assert len(job.losses()) == STEPS
+    return job
+
+
+def test_a_killed_host_and_an_evicted_one_cost_no_step_and_change_no_weight(
+    tmp_path: Path, plan: TrainingPlan, whole: Job, s3: dict[str, str]
+) -> None:
+    broken = Job(plan, tmp_path / "broken")
+    broken.fetch_data(s3)
+    with broken.hosts() as hosts:
         first, second = broken.start(hosts)
-        deadline = time.monotonic() + PATIENCE_S
-        while len(broken.losses()) < 8:
-            assert first.poll() is None and time.monotonic() < deadline, broken.told()
-            time.sleep(0.01)
+        broken.wait_for_step(8, first)
         second.kill()
-        assert broken.finish([second, first]) == [-9, 1], broken.told()
+        assert broken.finish([second, first]) == [-signal.SIGKILL, 1], broken.told()
         assert not (broken.run / "model").exists()
+
+        first, second = broken.start(hosts)
+        broken.wait_for_step(15, first)
+        netns.stop(second)
+        assert second.wait(PATIENCE_S) and first.poll() is None, "the evicted pod must be the first to fail"
+        assert first.wait(PATIENCE_S) == 1, broken.told()
+        stopped_after = len(broken.losses())
         assert broken.finish(broken.start(hosts)) == [0, 0], broken.told()
 
-    assert "resuming after step" in broken.log.read_text()
-    assert len(whole.losses()) == 30
+    told = broken.log.read_text()
+    assert f"resuming after step {CHECKPOINT_EVERY}" in told, "what the kill left"
+    assert f"resuming after step {stopped_after} " in told, "an eviction loses nothing"
     assert broken.losses() == whole.losses()
     weights = [load_file(job.run / "model/model.safetensors") for job in (whole, broken)]
     assert all(torch.equal(weight, weights[1][name]) for name, weight in weights[0].items())
