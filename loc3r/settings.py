@@ -6,6 +6,7 @@ What to learn lives in a recipe (``loc3r.recipe``); nothing here changes a resul
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -30,6 +31,8 @@ class Settings(BaseSettings):
     """Access key; the default is for the embedded server only."""
     s3_secret_key: SecretStr = SecretStr("loc3r-embedded")
     """Secret key; the default is for the embedded server only."""
+    model_repository: str = "s3://models/loc3r"
+    """Where packages for clusters are published."""
     triton_url: str = "127.0.0.1:8001"
     """gRPC address of Triton."""
     triton_admin_key: SecretStr = SecretStr("")
@@ -38,6 +41,12 @@ class Settings(BaseSettings):
     """Kubeflow Pipelines API."""
     namespace: str = "loc3r"
     """Kubernetes namespace of the trainings."""
+    train_on: Literal["here", "kubernetes"] = "here"
+    """Where the pipeline's train step trains: in its own process, or in a TrainJob that it waits for."""
+    deploy_to: Literal["local", "kubernetes", "kserve"] = "local"
+    """Which servers the pipeline's deploy step changes."""
+    report_url: SecretStr = SecretStr("")
+    """Webhook that hears how each pipeline run ended (JSON {"text": …}, as chat servers take it); none by default."""
     judge_url: str = ""
     """OpenAI-compatible endpoint of the judge of open answers, such as http://127.0.0.1:8080/v1; none by default."""
     judge_model: str = ""

@@ -49,7 +49,7 @@ def demo(recipe: str, init: str, keep: bool) -> None:
     with _step("run the pipeline: prepare, train, evaluate, gate, deploy"):
         from pipelines.local import run_locally
 
-        run_locally(recipe=recipe, init=init, ranks=2, repository=str(REPOSITORY))
+        run_locally(recipe=recipe, init=init, nodes=2)
     with _step("ask three questions in a room that nobody trained on"):
         _ask()
     click.echo(f"\nDone in {(monotonic() - start) / 60:.1f} minutes.")

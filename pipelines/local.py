@@ -19,21 +19,20 @@ class PipelineError(Loc3RError):
 
 
 def run_locally(**arguments: str | int) -> None:
-    """Run ``loc3r_pipeline`` in the current checkout.
+    """Run ``loc3r_pipeline`` in the current checkout; ``arguments`` are its parameters.
 
     Raises:
         PipelineError: a step failed; the step's own output says why.
     """
-    workspace = Path.cwd()
     # The steps call loc3r and dvc by name: the environment that runs us must be the one that they find.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     local.init(
         runner=local.SubprocessRunner(use_venv=False),
-        pipeline_root=str(workspace / ".loc3r" / "pipeline"),
+        pipeline_root=str(Path(".loc3r/pipeline").resolve()),
         raise_on_error=True,
     )
     try:
-        loc3r_pipeline(workspace=str(workspace), **arguments)
+        loc3r_pipeline(**arguments)
     except RuntimeError as error:
         raise PipelineError(
             "the pipeline stopped", received=error, fix="scroll up to the step's own message"
