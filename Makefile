@@ -12,7 +12,7 @@ JOBS   ?= 2
 
 export UV_FIND_LINKS ?= $(or $(PIP_FIND_LINKS),$(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
 
-.PHONY: setup demo test test-slow lint bench lock clean help
+.PHONY: setup demo test test-slow lint bench results lock clean help
 
 help:  ## Show the targets.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -44,6 +44,21 @@ lint: $(STAMP)
 
 bench: $(STAMP)  ## Every benchmark; figures go into benchmarks/README.md by hand.
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+# REAL holds SQA3D's and VSI-Bench's public files, in sqa3d/ and vsibench/. The shipped checkpoint names its evaluation.
+SQA3D = $(REAL)/sqa3d/v1
+ASKED = runs/cousins/$$(sha256sum checkpoints/rooms-tiny/model.safetensors | cut -c -12)
+
+results: $(STAMP)  ## Evaluate the shipped checkpoint on cousins of real layouts; write docs/results.md (REAL=folder).
+	$(BIN)/loc3r up
+	$(BIN)/loc3r synth cousins --out data/cousins --boxes $(REAL)/vsibench/scannet_meta_info_val.json \
+		--situations $(SQA3D)_situations_val_scannetv2.json \
+		--annotations $(SQA3D)_localization_annotations_val_scannetv2.json \
+		--questions $(SQA3D)_balanced_questions_val_scannetv2.json \
+		--answers $(SQA3D)_balanced_sqa_annotations_val_scannetv2.json
+	for name in sqa3d-localization sqa3d; do $(BIN)/loc3r evaluate --benchmark $$name --data data/cousins \
+		--model checkpoints/rooms-tiny --out $(ASKED)/$$name || exit 1; done
+	$(BIN)/loc3r results --out docs/results.md --model checkpoints/rooms-tiny
 
 lock: $(STAMP)  ## Resolve the lock file again (no hosts and no build tags in it).
 	$(BIN)/uv pip compile --quiet --no-header --no-annotate --python-version 3.11 --all-extras pyproject.toml \

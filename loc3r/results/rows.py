@@ -92,8 +92,9 @@ def _of_benchmark(run: TrackedRun, tags: Mapping[str, str]) -> Iterator[Row]:
             if value is None or "/" in metric:  # parts are in the score's own file
                 continue
             low, high = report["intervals"][metric]
-            floors = {who: values[metric] for who, values in report["baselines"].items() if values.get(metric)}
-            score: dict[str, Any] = {"metric": metric, "value": value, "low": low, "high": high, "baseline": _best(floors)}
+            floors = {who: values.get(metric) for who, values in report["baselines"].items()}
+            best = _best({who: floor for who, floor in floors.items() if floor is not None})
+            score: dict[str, Any] = {"metric": metric, "value": value, "low": low, "high": high, "baseline": best}
             yield Row(profile=report["profile"], n=report["n"], **score, **shared)
 
 
