@@ -15,7 +15,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
@@ -68,6 +68,7 @@ class Host:
     volumes: Mapping[str, Path]
     """Absolute path on the host to a folder here; /workspace must be one."""
     network: str | None = None
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list, compare=False)
 
     def start(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
         """Start a process there; killing it kills all that it started, as a container's end does."""
@@ -78,9 +79,10 @@ class Host:
         root.mkdir(exist_ok=True)
         script = ["sh", "-c", ROOT_SCRIPT, "sh", str(root), self.name if self.network else "", *mounts, "--"]
         with log.open("ab") as file:
-            return subprocess.Popen(
-                [*inside, *alone, *script, *command], env=dict(environment), stdout=file, stderr=subprocess.STDOUT
-            )
+            whole = [*inside, *alone, *script, *command]
+            process = subprocess.Popen(whole, env=dict(environment), stdout=file, stderr=subprocess.STDOUT)
+        self.started.append(process)
+        return process
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -105,7 +107,12 @@ def hosts(job: str, count: int, volumes: Mapping[str, Path]) -> Iterator[list[Ho
             network = _namespace(made, f"{prefix}-{index}")
             _connect(network, f"{prefix}-switch", index)
             found.append(Host(name, folder, volumes, network))
-        yield found
+        try:
+            yield found
+        finally:
+            for process in (each for host in found for each in host.started):
+                process.kill()
+                process.wait()
 
 
 def _namespace(made: ExitStack, name: str) -> str:

@@ -1,5 +1,5 @@
 """The environment that torchrun finds in a TrainJob's pods: one function, for the check before a job is sent, for the
-JobSet that stands in for Trainer, and for the tests that run the job on two hosts.
+manifest of a cluster without Trainer, and for the test that runs the job on two hosts.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from loc3r.cluster.api import Cluster, Conflict, NotFound
 from loc3r.cluster.environment import Object
 from loc3r.cluster.follow import COMPLETE, FAILED, STOPPED, Tell, follow, state_of
 from loc3r.cluster.plan import TrainingPlan
-from loc3r.cluster.train_job import API_VERSION, PLAN_HASH, render
+from loc3r.cluster.train_job import API_VERSION, PLAN_HASH, QUEUE, render
 from loc3r.errors import ClusterError
 
 GONE_AFTER_S = 300
@@ -54,7 +54,7 @@ def stop(name: str, cluster: Cluster | None = None) -> None:
         ClusterError: a queue owns the job: Kueue would start it again.
     """
     cluster = cluster or Cluster.connect()
-    if "kueue.x-k8s.io/queue-name" in _get(cluster, name)["metadata"].get("labels", {}):
+    if _is_queued(_get(cluster, name)):
         raise ClusterError(
             f"the queue decides when {name} runs", received="a job with a queue", expected="one without",
             fix=f"kubectl delete trainjob {name} stops it; the command that submitted it goes on with it",
@@ -73,9 +73,13 @@ def resume(name: str, cluster: Cluster | None = None) -> str:
     state = state_of(job)
     if state == FAILED:
         _make_again(cluster, _as_submitted(job))
-    elif state == STOPPED and "kueue.x-k8s.io/queue-name" not in job["metadata"].get("labels", {}):
+    elif state == STOPPED and not _is_queued(job):  # Kueue alone ends its own suspension
         cluster.suspend(name, False)
     return name
+
+
+def _is_queued(job: Object) -> bool:
+    return QUEUE in job["metadata"].get("labels", {})
 
 
 def _get(cluster: Cluster, name: str) -> Object:

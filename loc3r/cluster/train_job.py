@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from loc3r.cluster.environment import Object
+from loc3r.cluster.environment import Object, world_size
 from loc3r.cluster.plan import RUNTIME, TrainingPlan
 from loc3r.files import hash_json
 from loc3r.train.job import NO_TRACKING
@@ -16,6 +16,8 @@ RECIPE = f"{FOLDER}/recipe.yaml"
 PLAN_HASH = "loc3r.io/plan"
 """Annotation: says whether a job that exists is the one that is asked for."""
 PART_OF = {"app.kubernetes.io/part-of": "loc3r"}
+QUEUE = "kueue.x-k8s.io/queue-name"
+"""Label: the LocalQueue that decides when the job runs."""
 
 
 def render(plan: TrainingPlan) -> Object:
@@ -32,13 +34,15 @@ def render(plan: TrainingPlan) -> Object:
             **({"image": plan.image} if plan.image else {}),
         },
     }
-    labels = PART_OF | ({"kueue.x-k8s.io/queue-name": plan.queue} if plan.queue else {})
+    labels = PART_OF | ({QUEUE: plan.queue} if plan.queue else {})
     annotations = {
         "loc3r.io/recipe": f"{plan.recipe.name} {plan.recipe.hash}",
         PLAN_HASH: hash_json({"labels": labels, "spec": spec}),
     }
     metadata = {"name": plan.name, "namespace": plan.namespace, "labels": labels, "annotations": annotations}
-    return {"apiVersion": API_VERSION, "kind": "TrainJob", "metadata": metadata, "spec": spec}
+    job = {"apiVersion": API_VERSION, "kind": "TrainJob", "metadata": metadata, "spec": spec}
+    assert world_size(job) == plan.ranks, "torchrun would start another number of ranks than the batch was checked for"
+    return job
 
 
 def _arguments(plan: TrainingPlan) -> list[str]:

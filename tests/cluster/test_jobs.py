@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
+import yaml
 from trainjob_server import TrainJobServer
 
 from loc3r.cluster import Cluster, TrainingPlan, resume, stop, submit, wait
@@ -16,6 +18,7 @@ from loc3r.cluster.follow import state_of
 from loc3r.errors import ClusterError
 
 Act = Callable[[], object]
+ROLE = Path(__file__).parents[2] / "k8s/base/policies/pipeline-role.yaml"
 
 
 class Script:
@@ -196,6 +199,35 @@ def test_a_job_that_is_refused_carries_the_server_s_words(
     monkeypatch.setattr(jobs, "render", lambda _: rendered)
     with pytest.raises(ClusterError, match=r"400[\s\S]*numNods"):
         submit(plan, cluster)
+
+
+def test_the_pipeline_s_role_allows_every_call_that_is_made(
+    server: TrainJobServer, cluster: Cluster, plan: TrainingPlan
+) -> None:
+    name = submit(plan, cluster)
+    submit(plan, cluster)
+    stop(name, cluster)
+    resume(name, cluster)
+    server.add_pod(name, "node", 0).end(0)
+    server.add_pod(name, "node", 1).end(1)
+    server.set_status(name, "Failed", node={"failed": 1})
+    assert wait(name, cluster=cluster) == 1
+    resume(name, cluster)
+    cluster.jobs()
+    role = next(each for each in yaml.safe_load_all(ROLE.read_text()) if each["kind"] == "Role")
+    allowed = {(each, verb) for rule in role["rules"] for each in rule["resources"] for verb in rule["verbs"]}
+    called = {rbac(method, path) for method, path in server.requests}
+    assert called <= allowed
+    assert {("trainjobs", verb) for verb in ("create", "get", "list", "patch", "delete")} <= called
+
+
+def rbac(method: str, path: str) -> tuple[str, str]:
+    """Resource and verb that the API server asks its roles for."""
+    _, _, below = path.partition("?")[0].partition("/namespaces/loc3r/")
+    resource, *name = below.split("/")
+    resource = "/".join([resource, *name[1:]])
+    reads = "get" if name else "list"
+    return resource, {"GET": reads, "POST": "create", "PATCH": "patch", "DELETE": "delete"}[method]
 
 
 def test_a_cluster_that_is_not_there_is_told_with_its_address(plan: TrainingPlan) -> None:
