@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from loc3r.model import attention
 from loc3r.model.attention import packing_of
 from loc3r.model.backbones import backbone_of
 from loc3r.model.batch import PADDING, UNSUPERVISED, VIDEO, Batch, put_together, take_apart, video_of
@@ -54,7 +53,6 @@ class Loc3R(nn.Module):
     def __init__(self, config: Loc3RConfig) -> None:
         super().__init__()
         self.config = config
-        attention.register()
         self.backbone = backbone_of(config)
         self.vlm = self.backbone.build()
         if config.model.fan_in_init:

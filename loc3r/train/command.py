@@ -89,6 +89,7 @@ def train_job(job: TrainingJob, ranks: int | None = None) -> None:
     from loc3r.train.record import mend_record
     from loc3r.train.sampler import check_division
     from loc3r.train.start import check_start
+    from loc3r.train.start import check_start
 
     prepared = PreparedData(job.data)
     identity = job.identity(prepared.data_hash)
@@ -99,6 +100,7 @@ def train_job(job: TrainingJob, ranks: int | None = None) -> None:
     ranks = ranks or _default_ranks(job.device)
     # All of this is checked by the ranks too; here it takes a second instead of twenty.
     check_data(prepared, job.recipe)
+    check_start(job.recipe, prepared, job.init)
     check_start(job.recipe, prepared, job.init)
     select_samples(prepared, job.recipe.train)
     train_recipe = job.recipe.train

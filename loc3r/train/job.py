@@ -97,7 +97,7 @@ def job_options(*, required: bool) -> Callable[[Callable[..., Any]], Callable[..
         click.option("--parent-run", metavar="RUN_ID", help="MLflow run that this training is a step of."),
         click.option("--tracking-uri", help="MLflow server, or 'none'. Default: LOC3R_TRACKING_URI."),
         click.option("--set", "overrides", multiple=True, metavar="SECTION.FIELD=VALUE", help="Change the recipe."),
-        click.option("--init", type=path, help="Checkpoint folder to start from: weights, tokenizer, class names."),
+        click.option("--init", type=path, help="Checkpoint, or fetched backbone, to start from."),
         click.option(
             "--out", type=path, required=required, help="Folder of the run: checkpoints/, metrics.jsonl, model/."
         ),

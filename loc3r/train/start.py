@@ -1,4 +1,4 @@
-"""What a training starts from: a checkpoint's weights and words, or a fresh tokenizer and random weights."""
+"""What a training starts from: our checkpoint, a published backbone, or a fresh tokenizer and random weights."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from loc3r.errors import CheckpointError
-from loc3r.model.config import Loc3RConfig
+from loc3r.model.backbones.published import check_published, load_backbone, read_shards
+from loc3r.model.config import CONFIG_FILE, Loc3RConfig
 from loc3r.model.modelling import Loc3R
 from loc3r.model.pose_text import response
 from loc3r.model.processor import Processor
@@ -32,20 +33,61 @@ def build(
         CheckpointError: ``init`` holds a model of another shape; it may have fewer language layers.
     """
     if init is None:
+        _check_scratch(recipe)
         tokenizer = load_tokenizer(_own_tokenizer(recipe, prepared, out, group, resuming))
-        class_names = prepared.class_names
+        config = Loc3RConfig.from_recipe(recipe, prepared.class_names, tokenizer)
     else:
-        _check_prior(prepared, init)
         tokenizer = load_tokenizer(init)
-        class_names = _check_shape(Loc3RConfig.load(init), recipe, init).class_names
-    config = Loc3RConfig.from_recipe(recipe, class_names, tokenizer)
+        config = _config_from(init, recipe, prepared)
     torch.manual_seed(recipe.seed)
     model = Loc3R(config)
-    if init is not None:
+    if init is not None and _is_published(init, recipe):
+        load_backbone(model, init)
+    elif init is not None:
         from loc3r.model.checkpoint import load_weights
 
         load_weights(model, init, deepen=True)
     return model, Processor(config, tokenizer)
+
+
+def check_start(recipe: Recipe, prepared: PreparedData, init: Path | None) -> None:
+    """Whether ``build`` will find what it needs; no weight is read.
+
+    Raises:
+        CheckpointError: ``init`` is needed and absent, is not whole, or is another model.
+    """
+    if init is None:
+        _check_scratch(recipe)
+    else:
+        config = _config_from(init, recipe, prepared)
+        if _is_published(init, recipe):
+            check_published(config, init)
+        else:
+            read_shards(init)
+
+
+def _config_from(init: Path, recipe: Recipe, prepared: PreparedData) -> Loc3RConfig:
+    """The config of a model that starts from ``init``: a published backbone knows no class names and no prior."""
+    class_names = prepared.class_names
+    if not _is_published(init, recipe):
+        _check_prior(prepared, init)
+        class_names = _check_shape(Loc3RConfig.load(init), recipe, init).class_names
+    return Loc3RConfig.from_recipe(recipe, class_names, load_tokenizer(init))
+
+
+def _is_published(init: Path, recipe: Recipe) -> bool:
+    return recipe.model.backbone != "scratch" and not (init / CONFIG_FILE).is_file()
+
+
+def _check_scratch(recipe: Recipe) -> None:
+    name = recipe.model.backbone
+    if name != "scratch":
+        raise CheckpointError(
+            f"the recipe starts from the published weights of {name}",
+            received="no --init",
+            expected="a folder with them, or a checkpoint trained from them",
+            fix=f"loc3r fetch {name}, then loc3r train --init with the folder that it tells",
+        )
 
 
 def tokenizer_texts(prepared: PreparedData, pose: str = "heads") -> Iterator[str]:

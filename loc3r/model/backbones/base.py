@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from loc3r.model import attention
+
 if TYPE_CHECKING:
     from loc3r.model.config import Loc3RConfig
 
@@ -62,6 +64,13 @@ class Backbone(ABC):
     def unused(self, name: str) -> bool:
         """Whether a published weight (by its new name) is rightly left out."""
         return False
+
+
+def with_shared_video(vlm: Any) -> Any:
+    """The transformers model with our attention in its language model."""
+    attention.register()
+    vlm.set_attn_implementation({"text_config": attention.NAME, "vision_config": "sdpa"})
+    return vlm
 
 
 def text_sizes(config: Loc3RConfig) -> dict[str, Any]:

@@ -13,8 +13,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional as F
 
-from loc3r.model.attention import NAME
-from loc3r.model.backbones.base import Backbone, text_sizes
+from loc3r.model.backbones.base import Backbone, text_sizes, with_shared_video
 from loc3r.model.config import Loc3RConfig
 from loc3r.model.tower import FEATURES, Lite0
 
@@ -42,9 +41,7 @@ class Llava(Backbone):
         """``LlavaOnevisionForConditionalGeneration``."""
         from transformers import LlavaOnevisionForConditionalGeneration
 
-        vlm = LlavaOnevisionForConditionalGeneration(llava_config(self.config))
-        vlm.set_attn_implementation({"text_config": NAME, "vision_config": "sdpa"})
-        return vlm
+        return with_shared_video(LlavaOnevisionForConditionalGeneration(llava_config(self.config)))
 
     def settle_tower(self, vlm: Any) -> None:
         """Lite0 takes SigLIP's place with its own weights, always frozen."""

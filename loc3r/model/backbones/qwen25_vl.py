@@ -15,8 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from loc3r.model.attention import NAME
-from loc3r.model.backbones.base import Backbone, text_sizes
+from loc3r.model.backbones.base import Backbone, text_sizes, with_shared_video
 
 MEAN, SPREAD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 """Of the pixels that the tower was trained on (CLIP's)."""
@@ -41,9 +40,7 @@ class Qwen25VL(Backbone):
 
         text, tower = self._text(), self._tower()
         sizes = Qwen2_5_VLConfig(text_config=text, vision_config=tower, tie_word_embeddings=self.config.tied)
-        vlm = Qwen2_5_VLForConditionalGeneration(sizes)
-        vlm.set_attn_implementation({"text_config": NAME, "vision_config": "sdpa"})
-        return vlm
+        return with_shared_video(Qwen2_5_VLForConditionalGeneration(sizes))
 
     def settle_tower(self, vlm: Any) -> None:
         if self.config.model.vision.frozen:
