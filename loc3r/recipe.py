@@ -191,6 +191,8 @@ class TrainRecipe(Section):
     """Situations and questions packed behind one video."""
     packed: bool = True
     """Shared-video training; off puts every question behind a video of its own."""
+    tokens_per_micro_batch: Annotated[int | None, LATER] = Field(None, ge=1)
+    """Token budget: a rank puts one row through the model at once, of as many videos and their questions as fit."""
     zero_stage: Literal[0, 1, 2, 3] = 2
     precision: Literal["fp32", "mixed", "bf16"] = "bf16"
     """mixed: float32 weights, products in bfloat16; heads and losses stay in float32."""
@@ -236,6 +238,12 @@ class Recipe(Section):
             raise ValueError(
                 f"train.scenes_per_step={self.train.scenes_per_step} is not a multiple of "
                 f"train.scenes_per_micro_batch={self.train.scenes_per_micro_batch}"
+            )
+        alone = self.train.packed and self.train.scenes_per_micro_batch == 1
+        if self.train.tokens_per_micro_batch and not alone:
+            raise ValueError(
+                "train.tokens_per_micro_batch says what goes through the model at once: "
+                "it needs train.packed=true and train.scenes_per_micro_batch=1"
             )
         return self
 

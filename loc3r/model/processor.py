@@ -194,9 +194,9 @@ class Processor:
             patch_class=torch.from_numpy(scene.patch_class.astype(np.int64)),
         )
 
-    def length(self, samples: Sequence[PreparedSample]) -> int:
-        """Tokens of a video with ``samples`` behind it."""
-        return len(self._prefix) + sum(len(self._suffix_of(sample).ids) for sample in samples)
+    def length(self, sample: PreparedSample) -> int:
+        """Tokens that a question and its answer take behind a video."""
+        return len(self._suffix_of(sample).ids)
 
     def _suffix_of(self, sample: PreparedSample) -> Suffix:
         answer = response(sample, pose=self.config.model.pose)

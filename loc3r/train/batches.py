@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
@@ -16,12 +17,13 @@ import torch
 
 from loc3r.errors import DataError
 from loc3r.recipe import DataRecipe, Recipe, TrainRecipe
+from loc3r.train.packer import fill_rows
 from loc3r.train.sampler import StepSampler, Unit, micro_batches
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from loc3r.model.batch import Batch
+    from loc3r.model.batch import Batch, Packed
     from loc3r.model.modelling import Loc3R
     from loc3r.model.processor import Processor
     from loc3r.scenes.shards import PreparedData, PreparedSample, PreparedScene
@@ -71,6 +73,9 @@ class TrainingData:
         self._class_index = _renumber(prepared, processor)
         self._features = features
         self._pinned = pinned
+        self._lengths: dict[tuple[str, int], int] = {}
+        # Without packing, a video comes once for each of its questions.
+        self._scene = lru_cache(maxsize=recipe.train.scenes_per_micro_batch)(self._read_scene)
         self.sampler = StepSampler(
             {scene_id: len(samples) for scene_id, samples in self._samples.items()},
             questions_per_scene=recipe.train.questions_per_scene,
@@ -84,10 +89,7 @@ class TrainingData:
         from loc3r.model.losses import supervised
 
         config = self._processor.config
-        per_micro_batch = self._recipe.scenes_per_micro_batch
-        units = self.sampler.step(step)
-        mine = micro_batches(units, rank=self._rank, ranks=self._ranks, per_micro_batch=per_micro_batch)
-        batches = tuple(batch for some in mine for batch in self._collate(some))
+        batches = tuple(self._collate(rows) for rows in self._rows(step))
         counts = [supervised(batch, config) for batch in batches]
         work = [Work.of(batch) for batch in batches]
         return StepBatches(
@@ -99,22 +101,42 @@ class TrainingData:
             flops=sum(training_flops(config, part) for part in work),
         )
 
-    def _collate(self, units: tuple[Unit, ...]) -> Iterator[Batch]:
-        """One batch of shared videos; unpacked, as many as a unit has questions, each with one question a video."""
-        scenes = [self._scene(unit.scene_id) for unit in units]
-        asked = [[self._samples[unit.scene_id][i] for i in unit.questions] for unit in units]
-        columns = [asked] if self._recipe.packed else [[[s] for s in column] for column in zip(*asked, strict=True)]
-        for column in columns:
-            packed = [self._processor.pack(scene, samples) for scene, samples in zip(scenes, column, strict=True)]
-            batch = self._processor.collate(packed)
-            if self._features:
-                seen = [
-                    self._features.of(unit.scene_id, pixels) for unit, pixels in zip(units, batch.pixels, strict=True)
-                ]
-                batch = replace(batch, features=torch.stack(seen))
-            yield batch
+    def _rows(self, step: int) -> Iterator[list[list[Unit]]]:
+        """This rank's micro-batches of a step: rows of units."""
+        units, recipe = self.sampler.step(step), self._recipe
+        if recipe.tokens_per_micro_batch:
+            lengths = [self._length(unit) for unit in units]
+            filled = fill_rows(lengths, budget=recipe.tokens_per_micro_batch, ranks=self._ranks)
+            yield from ([[units[i] for i in row]] for row in filled[self._rank])
+            return
+        per_micro_batch = recipe.scenes_per_micro_batch
+        for some in micro_batches(units, rank=self._rank, ranks=self._ranks, per_micro_batch=per_micro_batch):
+            columns = [some] if recipe.packed else zip(*(unit.split() for unit in some), strict=True)
+            yield from ([[unit] for unit in column] for column in columns)
 
-    def _scene(self, scene_id: str) -> PreparedScene:
+    def _length(self, unit: Unit) -> int:
+        """Tokens of a unit; each question is measured once."""
+        asked = [(unit.scene_id, question) for question in unit.questions]
+        for scene_id, question in asked:
+            if (scene_id, question) not in self._lengths:
+                sample = self._samples[scene_id][question]
+                self._lengths[scene_id, question] = self._processor.length(sample)
+        return len(self._processor.prefix_ids()) + sum(self._lengths[each] for each in asked)
+
+    def _collate(self, rows: list[list[Unit]]) -> Batch:
+        packed = [[self._pack(unit) for unit in row] for row in rows]
+        batch = self._processor.collate_rows(packed)
+        if not self._features:
+            return batch
+        units = [unit for row in rows for unit in row]
+        seen = [self._features.of(unit.scene_id, pixels) for unit, pixels in zip(units, batch.pixels, strict=True)]
+        return replace(batch, features=torch.stack(seen))
+
+    def _pack(self, unit: Unit) -> Packed:
+        samples = self._samples[unit.scene_id]
+        return self._processor.pack(self._scene(unit.scene_id), [samples[i] for i in unit.questions])
+
+    def _read_scene(self, scene_id: str) -> PreparedScene:
         scene = self._prepared.scene(scene_id)
         if self._class_index is None:
             return scene
@@ -177,7 +199,7 @@ def loader_threads(device: torch.device) -> int:
 
 
 def accumulation_steps(recipe: TrainRecipe, ranks: int) -> int:
-    """Micro-batches that a rank accumulates in one optimiser step."""
+    """Micro-batches that a rank accumulates in one optimiser step; with a token budget, at most."""
     videos = recipe.scenes_per_step // (ranks * recipe.scenes_per_micro_batch)
     return videos * (1 if recipe.packed else recipe.questions_per_scene)
 

@@ -24,6 +24,10 @@ class Unit:
     questions: tuple[int, ...]
     """Positions in the scene's own list of questions."""
 
+    def split(self) -> tuple[Unit, ...]:
+        """A unit for each question."""
+        return tuple(Unit(self.scene_id, (question,)) for question in self.questions)
+
 
 class StepSampler:
     """The units of any step.

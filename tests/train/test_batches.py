@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import replace
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 from small import CLASSES, small_recipe, write_data
 
-from loc3r.errors import DataError
+from loc3r.errors import DataError, RecipeError, TrainingError
 from loc3r.model.config import Loc3RConfig
 from loc3r.model.flops import layer_weights
 from loc3r.model.losses import joint_loss
@@ -52,25 +53,71 @@ def _double(batch):
     return replace(batch, **floats)
 
 
-@pytest.mark.parametrize(
-    ("ranks", "per_micro_batch", "packed"), [(1, 1, True), (2, 2, True), (4, 1, True), (2, 1, False), (1, 2, False)]
-)
-def test_the_loss_of_a_step_does_not_depend_on_how_it_is_cut(
-    prepared: PreparedData, ranks: int, per_micro_batch: int, packed: bool
-) -> None:
-    whole = small_recipe(train={"scenes_per_micro_batch": 4})
-    cut = small_recipe(train={"scenes_per_micro_batch": per_micro_batch, "packed": packed})
-    processor = processor_of(whole, prepared)
+CUTS = [
+    (ranks, {"scenes_per_micro_batch": videos, "packed": packed})
+    for ranks, videos, packed in ((1, 1, True), (2, 2, True), (4, 1, True), (2, 1, False), (1, 2, False))
+]
+BUDGETS = [
+    (ranks, {"scenes_per_micro_batch": 1, "tokens_per_micro_batch": budget}, rows)
+    for ranks, budget, rows in ((1, 10_000, 1), (1, 420, 2), (2, 420, 1), (2, 220, 2), (4, 10_000, 1))
+]
+
+
+def loss_of_step(prepared: PreparedData, recipe: Recipe, ranks: int) -> tuple[float, list[StepBatches]]:
+    processor = processor_of(recipe, prepared)
     torch.set_default_dtype(torch.float64)
     try:
-        expected = total_loss([TrainingData(prepared, whole, processor, 0, 1).load(3)], processor.config)
-        parts = [TrainingData(prepared, cut, processor, rank, ranks).load(3) for rank in range(ranks)]
-        received = total_loss(parts, processor.config)
+        parts = [TrainingData(prepared, recipe, processor, rank, ranks).load(3) for rank in range(ranks)]
+        return total_loss(parts, processor.config).item(), parts
     finally:
         torch.set_default_dtype(torch.float32)
-    assert received.item() == pytest.approx(expected.item(), rel=1e-10)
+
+
+@pytest.fixture(scope="module")
+def whole_loss(prepared: PreparedData) -> float:
+    return loss_of_step(prepared, small_recipe(train={"scenes_per_micro_batch": 4}), 1)[0]
+
+
+@pytest.mark.parametrize(("ranks", "train"), CUTS)
+def test_the_loss_of_a_step_does_not_depend_on_how_it_is_cut(
+    prepared: PreparedData, whole_loss: float, ranks: int, train: dict[str, object]
+) -> None:
+    cut = small_recipe(train=train)
+    loss, parts = loss_of_step(prepared, cut, ranks)
+    assert loss == pytest.approx(whole_loss, rel=1e-10)
     assert all(len(part.batches) == accumulation_steps(cut.train, ranks) for part in parts)
     assert sum(part.questions for part in parts) == 4 * 3
+
+
+@pytest.mark.parametrize(("ranks", "train", "rows"), BUDGETS)
+def test_rows_of_a_token_budget_learn_the_same_and_are_as_many_on_every_rank(
+    prepared: PreparedData, whole_loss: float, ranks: int, train: dict[str, object], rows: int
+) -> None:
+    recipe = small_recipe(train=train)
+    loss, parts = loss_of_step(prepared, recipe, ranks)
+    assert loss == pytest.approx(whole_loss, rel=1e-10)
+    assert [len(part.batches) for part in parts] == [rows] * ranks
+    assert all(batch.ids.shape[1] <= train["tokens_per_micro_batch"] for part in parts for batch in part.batches)
+    assert accumulation_steps(recipe.train, ranks) >= rows
+    assert sum(part.questions for part in parts) == 4 * 3
+
+
+def test_a_budget_that_no_video_fits_says_which_one_would(prepared: PreparedData) -> None:
+    recipe = small_recipe(train={"scenes_per_micro_batch": 1, "tokens_per_micro_batch": 50})
+    data = TrainingData(prepared, recipe, processor_of(recipe, prepared), 0, 1)
+    with pytest.raises(TrainingError, match=r"--set train\.tokens_per_micro_batch=\d+") as refused:
+        data.load(0)
+    enough = int(re.search(r"--set train\.tokens_per_micro_batch=(\d+)", str(refused.value))[1])
+    roomy = small_recipe(train={"scenes_per_micro_batch": 1, "tokens_per_micro_batch": enough})
+    batches = TrainingData(prepared, roomy, processor_of(roomy, prepared), 0, 1).load(0).batches
+    assert max(batch.ids.shape[1] for batch in batches) == enough
+
+
+def test_a_budget_takes_the_place_of_videos_at_once() -> None:
+    for contradiction in ({"packed": False, "scenes_per_micro_batch": 1}, {"scenes_per_micro_batch": 2}):
+        with pytest.raises(RecipeError, match="tokens_per_micro_batch"):
+            small_recipe(train={"tokens_per_micro_batch": 500, **contradiction})
+    assert small_recipe().hash == small_recipe(train={"tokens_per_micro_batch": None}).hash
 
 
 def test_situations_are_the_questions_with_a_place(prepared: PreparedData) -> None:
