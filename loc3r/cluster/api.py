@@ -121,8 +121,10 @@ class Cluster:
 
 
 def _api_client() -> Any:
-    from kubernetes import client, config
-
+    try:
+        from kubernetes import client, config
+    except ImportError as error:
+        raise ClusterError("the Kubernetes client is not installed", fix="pip install loc3r[pipelines]") from error
     try:
         if "KUBERNETES_SERVICE_HOST" in os.environ and "KUBECONFIG" not in os.environ:
             inside = client.Configuration()

@@ -8,7 +8,7 @@ from loc3r.cluster.api import Cluster, Conflict, NotFound
 from loc3r.cluster.environment import Object
 from loc3r.cluster.follow import COMPLETE, FAILED, STOPPED, Tell, follow, state_of
 from loc3r.cluster.plan import TrainingPlan
-from loc3r.cluster.train_job import API_VERSION, PLAN_HASH, QUEUE, render
+from loc3r.cluster.train_job import API_VERSION, OUTCOME, PLAN, QUEUE, render
 from loc3r.errors import ClusterError
 
 GONE_AFTER_S = 300
@@ -22,7 +22,7 @@ def submit(plan: TrainingPlan, cluster: Cluster | None = None) -> str:
     from its last checkpoint.
 
     Raises:
-        ClusterError: the job is refused, or another plan has a job of this name that is not over.
+        ClusterError: the job is refused, or another plan's job has this name.
     """
     cluster = cluster or Cluster.connect(plan.namespace)
     job = render(plan)
@@ -121,11 +121,14 @@ def _as_submitted(job: Object) -> Object:
 
 
 def _check_same(found: Object, wanted: Object) -> None:
-    hashes = [each["metadata"].get("annotations", {}).get(PLAN_HASH) for each in (found, wanted)]
-    if hashes[0] != hashes[1] and state_of(found) != COMPLETE:
+    """A job that is over needs only the same weights; one that is not must be the same in all."""
+    decisive = OUTCOME if state_of(found) == COMPLETE else PLAN
+    has, asked = (each["metadata"].get("annotations", {}).get(decisive) for each in (found, wanted))
+    if has != asked:
+        name = wanted["metadata"]["name"]
         raise ClusterError(
-            f"{wanted['metadata']['name']} exists with another image, size or queue",
-            received=f"a job that is {state_of(found)}",
-            expected="the same plan, or a job that is over",
-            fix="wait for it, kubectl delete it to go on from its checkpoint with the new plan, or give --name",
+            f"{name} is another plan's job",
+            received=f"a job that is {state_of(found)}, {decisive} {has}",
+            expected=f"{decisive} {asked}",
+            fix=f"another --name; or kubectl delete trainjob {name}, to go on from its checkpoint with the new plan",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -56,6 +57,11 @@ class TrainingPlan:
     def ranks(self) -> int:
         """DeepSpeed's world size."""
         return self.nodes * self.processes_per_node
+
+    @property
+    def outcome(self) -> str:
+        """Twelve hex digits that name what decides the weights that the job ends with."""
+        return _outcome(self.recipe, self.data, self.init, self.ranks)
 
     @property
     def gpus(self) -> int:
@@ -115,21 +121,22 @@ def plan_training(
         name: default: recipe's name and a hash of what decides the weights and the number of ranks, so that the same
             plan is the same job, and goes on from its checkpoints.
         namespace: default: ``LOC3R_NAMESPACE``.
-        init: checkpoint in the image (relative: ``checkpoints/rooms-tiny``) or in the volume (absolute).
+        init: checkpoint in the image (``checkpoints/rooms-tiny``) or in the volume (``/workspace/…``).
 
     Raises:
         RecipeError: the recipe is wrong.
         DataError: DVC knows no revision of the data.
-        TrainingError: the batch does not divide over the ranks, or the name is none that Kubernetes takes.
+        TrainingError: the batch does not divide over the ranks, the pods have no such start, or Kubernetes takes no
+            such name.
     """
     recipe = load_recipe(recipe_path, overrides)
     check_batch(recipe, nodes=nodes, processes_per_node=gpus_per_node or 1)
     uri = storage_uri(data, data_revision)
-    start = str(Path(IMAGE_ROOT) / init) if init else None
-    key = {"recipe": recipe.hash, "data": uri, "init": start, "ranks": nodes * (gpus_per_node or 1)}
+    start = _in_the_pod(init) if init else None
+    outcome = _outcome(recipe, uri, start, nodes * (gpus_per_node or 1))
     return TrainingPlan(
         recipe=recipe,
-        name=check_name(name or _default_name(recipe.name, key)),
+        name=check_name(name or _default_name(recipe.name, outcome)),
         data=uri,
         nodes=nodes,
         gpus_per_node=gpus_per_node,
@@ -182,7 +189,24 @@ def check_name(name: str) -> str:
     return name
 
 
-def _default_name(recipe: str, key: Mapping[str, object]) -> str:
+def _outcome(recipe: Recipe, data: str, init: str | None, ranks: int) -> str:
+    return hash_json({"recipe": recipe.hash, "data": data, "init": init, "ranks": ranks})
+
+
+def _default_name(recipe: str, outcome: str) -> str:
     words = re.sub(r"[^a-z0-9]+", "-", recipe.lower()).strip("-")
     start = words if words[:1].isalpha() else f"train-{words}"
-    return f"{start[: NAME_LENGTH - 9].rstrip('-')}-{hash_json(key)[:8]}"
+    return f"{start[: NAME_LENGTH - 9].rstrip('-')}-{outcome[:8]}"
+
+
+def _in_the_pod(init: str) -> str:
+    """Where a checkpoint is in the pods: of the image, or of the volume."""
+    path = Path(os.path.normpath(Path(IMAGE_ROOT) / init))
+    if not path.is_relative_to(f"{IMAGE_ROOT}/checkpoints") and not path.is_relative_to("/workspace"):
+        raise TrainingError(
+            "the pods have no such checkpoint",
+            received=f"--init {init}",
+            expected="checkpoints/… of the image, or /workspace/… of the volume",
+            fix="kubectl cp it into the volume (docs/cluster.md)",
+        )
+    return str(path)

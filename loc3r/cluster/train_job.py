@@ -13,8 +13,8 @@ API_VERSION = "trainer.kubeflow.org/v1alpha1"
 FOLDER = "/workspace/jobs/$(JOB)"
 """Where a job works; the kubelet puts the job's name in."""
 RECIPE = f"{FOLDER}/recipe.yaml"
-PLAN_HASH = "loc3r.io/plan"
-"""Annotation: says whether a job that exists is the one that is asked for."""
+PLAN, OUTCOME = "loc3r.io/plan", "loc3r.io/outcome"
+"""Annotations that say whether a job that exists is the one that is asked for, or ends with the same weights."""
 PART_OF = {"app.kubernetes.io/part-of": "loc3r"}
 QUEUE = "kueue.x-k8s.io/queue-name"
 """Label: the LocalQueue that decides when the job runs."""
@@ -37,7 +37,8 @@ def render(plan: TrainingPlan) -> Object:
     labels = PART_OF | ({QUEUE: plan.queue} if plan.queue else {})
     annotations = {
         "loc3r.io/recipe": f"{plan.recipe.name} {plan.recipe.hash}",
-        PLAN_HASH: hash_json({"labels": labels, "spec": spec}),
+        OUTCOME: plan.outcome,
+        PLAN: hash_json({"labels": labels, "spec": spec}),
     }
     metadata = {"name": plan.name, "namespace": plan.namespace, "labels": labels, "annotations": annotations}
     job = {"apiVersion": API_VERSION, "kind": "TrainJob", "metadata": metadata, "spec": spec}

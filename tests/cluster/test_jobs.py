@@ -147,8 +147,12 @@ def test_the_same_plan_finds_its_job_and_another_of_that_name_is_refused(
     server.set_status(name, node={"active": 2, "ready": 2})
     assert submit(plan, cluster) == name
     bigger = type(plan)(**{**vars(plan), "memory_per_node_gib": 64})
-    with pytest.raises(ClusterError, match="exists with another image, size or queue"):
+    with pytest.raises(ClusterError, match="is another plan's job"):
         submit(bigger, cluster)
+    server.set_status(name, "Complete", node={"succeeded": 2})
+    assert submit(bigger, cluster) == name, "the weights are there"
+    with pytest.raises(ClusterError, match="is another plan's job"):
+        submit(type(plan)(**{**vars(plan), "data": "rooms://9"}), cluster)
     assert len(server.jobs) == 1
 
 

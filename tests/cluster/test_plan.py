@@ -71,6 +71,12 @@ def test_a_name_that_kubernetes_would_refuse_is_refused_here(name: str) -> None:
         check_name(name)
 
 
+@pytest.mark.parametrize("init", ["runs/mine/model", "/home/me/model", "checkpoints/../../etc"])
+def test_a_start_that_no_pod_has_is_refused(init: str) -> None:
+    with pytest.raises(TrainingError, match="the pods have no such checkpoint"):
+        plan_training(SEVEN_B, data="rooms://8", init=init)
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A checkout whose dvc.lock says one thing in Git's last revision and another in the working tree."""
