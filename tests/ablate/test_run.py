@@ -76,6 +76,6 @@ def test_a_page_without_a_place_is_refused_before_the_work(
     make_plan: Callable[..., Plan], train, tmp_path: Path
 ) -> None:
     (tmp_path / "page.md").write_text("# Results\n")
-    with pytest.raises(DataError, match="no place for the ablation"):
+    with pytest.raises(DataError, match="no place for loc3r ablate"):
         run_ablation(make_plan("situation", "+layout"), train, Console(quiet=True), tmp_path / "page.md")
     assert not train.trained

@@ -158,7 +158,8 @@ def test_what_is_not_asked_is_counted(request_of: Request, tmp_path: Path) -> No
     root = write_root(tmp_path / "root")
     scans = sorted((root / "scans").iterdir())
     shutil.rmtree(scans[0])
-    next((scans[1] / "color").iterdir()).write_bytes(b"no picture")
+    for picture in (scans[1] / "color").iterdir():
+        picture.write_bytes(b"no picture")
     plan = make_plan(replace(request_of, data=root, limit_scenes=2))
     assert plan.facts["not_asked"] == {
         "scene not in the data": 4,
