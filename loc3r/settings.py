@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     """Which servers the pipeline's deploy step changes."""
     report_url: SecretStr = SecretStr("")
     """Webhook that hears how each pipeline run ended (JSON {"text": …}, as chat servers take it); none by default."""
+    hub_url: str = "https://huggingface.co"
+    """Hugging Face hub, or a mirror of it, that loc3r fetch asks."""
+    hub_token: SecretStr = SecretStr("")
+    """Token for weights whose terms must be accepted there."""
     judge_url: str = ""
     """OpenAI-compatible endpoint of the judge of open answers, such as http://127.0.0.1:8080/v1; none by default."""
     judge_model: str = ""
