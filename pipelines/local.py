@@ -9,6 +9,7 @@ from pathlib import Path
 from kfp import local
 
 from loc3r.errors import Loc3RError
+from pipelines.mended import mend_local_runner
 from pipelines.pipeline import loc3r_pipeline
 
 
@@ -26,6 +27,7 @@ def run_locally(**arguments: str | int) -> None:
     """
     # The steps call loc3r and dvc by name: the environment that runs us must be the one that they find.
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    mend_local_runner()
     local.init(
         runner=local.SubprocessRunner(use_venv=False),
         pipeline_root=str(Path(".loc3r/pipeline").resolve()),

@@ -2,7 +2,7 @@
 
 A condition or a loop on a *named* output (``decision.outputs["promoted"]``) is never found, and the step behind it is
 silently left out; a condition that can't be evaluated counts as false; a pipeline that is called twice inside another
-writes both results to the same folder. ``tests/pipelines/test_mended.py`` shows each on the real runner.
+writes both results to the same folder. The pipeline ``deciding`` in ``tests/pipelines`` meets all three.
 """
 
 from __future__ import annotations
