@@ -17,7 +17,8 @@ RECORDS = {rule["record"] for group in RULES for rule in group["rules"] if "reco
 ADAPTER = yaml.safe_load((FOLDER / "prometheus-adapter.yaml").read_text())["rules"]["custom"]
 DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text())
 EXPORTERS = {
-    "nv_inference_request_success", "nv_inference_request_failure", "nv_inference_queue_duration_us",
+    "loc3r_queue_duration_us", "loc3r_queue_requests",  # seen: tests/serving/test_service.py
+    "nv_inference_request_success", "nv_inference_request_failure",
     "nv_inference_request_duration_us", "nv_inference_pending_request_count",  # seen: test_servers.py
     "nv_gpu_memory_used_bytes", "nv_gpu_memory_total_bytes", "nv_gpu_utilization",  # Triton's documentation
     "kube_deployment_status_replicas_available", "kube_deployment_spec_replicas", "kube_pod_status_phase",
@@ -44,7 +45,7 @@ def test_expressions_are_promql_over_metrics_that_exist():
     parser = pytest.importorskip("promql_parser", reason="pip install promql-parser")
     for text in expressions():
         parser.parse(text)
-        words = set(re.findall(r"(?<![\w\"])([a-z]\w+(?::\w+)+|(?:nv|kube|kubelet|container|kueue)_\w+)", text))
+        words = set(re.findall(r"(?<![\w\"])([a-z]\w+(?::\w+)+|(?:loc3r|nv|kube|kubelet|container|kueue)_\w+)", text))
         assert words and words <= EXPORTERS | RECORDS, text
 
 

@@ -8,6 +8,8 @@ import pytest
 import yaml
 from manifests import K8S, Objects, Pod, named, of_kind, pods
 
+from serving.rollout import InferenceService, TritonDeployment
+
 TOKEN_HOLDERS: set[str] = set()
 """Pods that mount a service-account token. Pipeline steps do, but Kubeflow Pipelines makes those."""
 CONTROLLER_LABELS = {"app.kubernetes.io/component": "triton-kserve"}
@@ -113,6 +115,45 @@ def test_no_pod_has_a_token_that_it_does_not_need(objects):
         assert account["automountServiceAccountToken"] is False
 
 
+def test_only_the_step_that_deploys_gets_a_token_by_hand(overlays):
+    holders = set()
+    for objects in overlays.values():
+        for pod in pods(objects):
+            tokens = {each["name"] for each in pod.spec.get("volumes", []) if "serviceAccountToken" in str(each)}
+            for container in pod.containers:
+                if tokens & {mount["name"] for mount in container.get("volumeMounts", [])}:
+                    holders.add(f"{pod.owner}/{container['name']}")
+    assert holders == {"Job/loc3r-promote/deploy"}
+
+
+def test_the_deployer_may_change_what_is_served_and_nothing_else(overlays):
+    rules = named(overlays["laptop"], "Role", "loc3r-deployer")["rules"]
+    changes = {
+        (r, n) for rule in rules if "patch" in rule["verbs"] for r in rule["resources"] for n in rule["resourceNames"]
+    }
+    assert changes == {
+        ("deployments", TritonDeployment.deployment), ("deployments", InferenceService.deployment),
+        ("inferenceservices", InferenceService.name),
+    }  # fmt: skip
+    assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "list", "patch"}
+
+
+def test_the_deployer_changes_a_field_that_the_manifests_leave_to_it(overlays):
+    """Applying the manifests again must not change what is served."""
+    for size in ("laptop", "production"):
+        (container,) = pods([named(overlays[size], "Deployment", TritonDeployment.deployment)])[0].containers
+        assert container["name"] == TritonDeployment.container
+        assert TritonDeployment.variable not in {each["name"] for each in container["env"]}
+        settings = named(overlays[size], "ConfigMap", "loc3r-settings")["data"]
+        assert settings[TritonDeployment.variable] == "none", "what a variable in the list of variables replaces"
+        bucket = settings["LOC3R_MODEL_REPOSITORY"].removeprefix("s3://")
+        assert settings["TRITON_MODELS"].endswith(f"/{bucket}")
+        strategy = named(overlays[size], "Deployment", TritonDeployment.deployment)["spec"]["strategy"]
+        assert strategy["rollingUpdate"]["maxUnavailable"] == 0
+    service = named(overlays["kserve"], "InferenceService", InferenceService.name)
+    assert service["spec"]["predictor"]["deploymentStrategy"]["rollingUpdate"]["maxUnavailable"] == 0
+
+
 def test_service_accounts_claims_and_config_maps_exist(overlays, overlay):
     objects = everything(overlays, overlay)
     accounts = {each["metadata"]["name"] for each in of_kind(objects, "ServiceAccount")}
@@ -133,7 +174,9 @@ def test_service_accounts_claims_and_config_maps_exist(overlays, overlay):
                 ref = variable.get("valueFrom", {}).get("configMapKeyRef")
                 assert ref is None or ref["key"] in maps[ref["name"]], f"{pod.owner}: {ref}"
     for service in of_kind(objects, "InferenceService"):
-        assert service["spec"]["predictor"]["model"]["storageUri"].removeprefix("pvc://") in claims
+        predictor = service["spec"]["predictor"]
+        assert predictor["serviceAccountName"] in accounts
+        assert "storageUri" not in predictor["model"], "the deployer's field: a re-apply must not reset it"
 
 
 def test_mounts_name_volumes_and_volumes_are_mounted(objects):
@@ -180,7 +223,7 @@ def test_the_script_makes_the_secrets_of_the_example():
     assert made == secrets()
 
 
-def test_only_the_server_and_the_deployer_hold_the_key_to_model_control(overlays):
+def test_only_the_servers_hold_the_key_to_model_control(overlays):
     holders = {
         f"{pod.owner}/{container['name']}"
         for objects in overlays.values()
@@ -189,7 +232,7 @@ def test_only_the_server_and_the_deployer_hold_the_key_to_model_control(overlays
         if "loc3r-triton" in str(container.get("env", [])) and "admin-key" in str(container.get("env", []))
     }
     assert holders == {
-        "Deployment/loc3r-triton/triton", "ServingRuntime/loc3r-triton/kserve-container", "Job/loc3r-promote/deploy",
+        "Deployment/loc3r-triton/triton", "ServingRuntime/loc3r-triton/kserve-container",
     }  # fmt: skip
 
 
@@ -214,7 +257,7 @@ def test_everything_is_denied_but_openings_between_pods_that_exist(overlays):
         ("train", "mlflow", 5000), ("promote", "mlflow", 5000), ("mlflow", "postgres", 5432),
         ("migrate", "postgres", 5432),
         ("backup", "postgres", 5432), ("mlflow", "s3", 8333), ("train", "s3", 8333), ("backup", "s3", 8333),
-        ("promote", "triton", 8001), ("train", "train", 29500),
+        ("promote", "triton", 8001), ("train", "train", 29500), ("triton", "s3", 8333), ("promote", "s3", 8333),
     ],
 )  # fmt: skip
 def test_an_opening_is_open_on_both_sides(overlays, client, server, port):
@@ -225,7 +268,7 @@ def test_an_opening_is_open_on_both_sides(overlays, client, server, port):
 
 @pytest.mark.parametrize(
     ("client", "server", "port"),
-    [("train", "postgres", 5432), ("triton", "s3", 8333), ("promote", "postgres", 5432), ("train", "triton", 8001)],
+    [("train", "postgres", 5432), ("triton", "mlflow", 5000), ("promote", "postgres", 5432), ("train", "triton", 8001)],
 )
 def test_what_nobody_needs_is_closed(overlays, client, server, port):
     policies = of_kind(overlays["laptop"], "NetworkPolicy")

@@ -84,7 +84,10 @@ def probe(container, kind, ports) -> str:
 
 def triton_command(home: TritonHome, container, repository: Path, ports: dict[str, int]) -> list[str]:
     """The manifest's arguments; what is added is where things are here, and the ports."""
-    arguments = [each.replace("$(ADMIN_KEY)", KEY).replace("=/models", f"={repository}") for each in container["args"]]
+    arguments = [
+        each.replace("$(ADMIN_KEY)", KEY).replace("$(TRITON_MODELS)/$(RELEASE)", str(repository))
+        for each in container["args"]
+    ]
     return [
         str(home.server), *arguments, f"--backend-directory={home.backends()}",
         *(f"--{name}-port={port}" for name, port in ports.items()),
@@ -172,6 +175,7 @@ def test_buckets_of_the_settings_are_those_that_the_server_makes(overlays):
     ]
     settings = named(overlays["laptop"], "ConfigMap", "loc3r-settings")["data"]
     wanted = {settings[name].removeprefix("s3://") for name in ("DVC_REMOTE", "MLFLOW_ARTIFACTS", "BACKUP_BUCKET")}
+    wanted.add(settings["LOC3R_MODEL_REPOSITORY"].removeprefix("s3://").split("/")[0])
     assert wanted == set(made.removeprefix("-bucket=").split(","))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -16,13 +15,12 @@ from safetensors.torch import load_file, save_file
 from loc3r.cli import loc3r
 from loc3r.client import Loc3R
 from loc3r.errors import ServiceError
-from loc3r.files import read_json, write_json
 from loc3r.services.process import free_port
 from loc3r.services.triton import Ports, RunningTriton
 from loc3r.settings import load_settings
 from serving.repository import ModelRepository
 
-pytestmark = [pytest.mark.xdist_group("triton"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.xdist_group("triton"), pytest.mark.timeout(900)]
 SITUATION = "I am standing by the sink."
 
 
@@ -81,7 +79,7 @@ def test_from_an_empty_server_to_a_rollback(
 
 
 def deploy_broken_ones(served: ModelRepository, checkpoint: Path) -> None:
-    """A model that says nonsense, the same with a byte missing, a whole one under a false name: none may stay."""
+    """A model that says nonsense, and the same with a byte missing: neither may ever answer."""
     where = ("--repository", str(served.folder))
     whole = load_file(checkpoint / "model.safetensors")
     save_file({name: tensor * float("nan") for name, tensor in whole.items()}, checkpoint / "model.safetensors")
@@ -91,11 +89,6 @@ def deploy_broken_ones(served: ModelRepository, checkpoint: Path) -> None:
     weights = served.model / "3" / "checkpoint" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(ServiceError, match=goes_back + "model.safetensors missing, damaged or added"):
-        run("deploy", *where)
-    shutil.copytree(served.model / "1", served.model / "4", ignore=shutil.ignore_patterns("__pycache__"))
-    record = served.model / "4" / "export.json"
-    write_json(record, {**read_json(record), "model_hash": "another"})
-    with pytest.raises(ServiceError, match=goes_back.replace("3", "4") + "another model"):
         run("deploy", *where)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 import threading
+import urllib.request
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,6 +102,22 @@ def test_questions_that_wait_together_get_the_answers_that_they_get_alone(scene:
         got = together[situation]
         assert got.text == answer.text
         assert got.pose.x_m == pytest.approx(answer.pose.x_m, abs=1e-4)
+
+
+def test_the_wait_for_the_model_is_a_metric_of_the_server(triton: TritonServer, scene: Scene):
+    def counted() -> dict[str, float]:
+        page = urllib.request.urlopen(f"http://127.0.0.1:{triton.ports.metrics}/metrics", timeout=30).read().decode()
+        return {k: float(v) for k, v in re.findall(r'^(loc3r_\w+){model="loc3r",version="1"} (\S+)$', page, re.M)}
+
+    before = counted()
+    threads = [threading.Thread(target=scene.ask, args=(SITUATION, QUESTION)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    after = counted()
+    assert after["loc3r_queue_requests"] - before["loc3r_queue_requests"] == 8
+    assert after["loc3r_queue_duration_us"] > before["loc3r_queue_duration_us"]
 
 
 def test_the_asynchronous_client_says_the_same(triton: TritonServer, scene: Scene, frames_folder: Path):
