@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     """Where the pipeline's train step trains: in its own process, or in a TrainJob that it waits for."""
     deploy_to: Literal["local", "kubernetes", "kserve"] = "local"
     """Which servers the pipeline's deploy step changes."""
+    deploy_options: str = ""
+    """Options of its ``loc3r deploy``, such as --device=cuda where the servers have GPUs."""
     report_url: SecretStr = SecretStr("")
     """Webhook that hears how each pipeline run ended (JSON {"text": …}, as chat servers take it); none by default."""
     hub_url: str = "https://huggingface.co"

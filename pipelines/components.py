@@ -165,8 +165,9 @@ def deploy_champion() -> None:
 
     from loc3r.settings import load_settings
 
-    model, where = "models:/loc3r@champion", load_settings().deploy_to
-    subprocess.run(["loc3r", "deploy", "--model", model, "--to", where], check=True)
+    settings = load_settings()
+    command = ["loc3r", "deploy", "--model", "models:/loc3r@champion", "--to", settings.deploy_to]
+    subprocess.run([*command, *settings.deploy_options.split()], check=True)
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)

@@ -27,7 +27,6 @@ from pipelines.platform import (
     REPORT,
     S3,
     SIZES,
-    TRITON,
     Cluster,
     with_data_revision,
     with_fetch_script,
@@ -115,7 +114,7 @@ def define(cluster: Cluster) -> GraphComponent:
             # Not "was promoted": a champion whose deployment failed is deployed by the next run.
             served = _anew(place(is_served(), size.wait, MLFLOW), "is the champion served?").after(decision)
             with dsl.If(served.output == False, name="another champion"):  # noqa: E712  # Kubeflow compiles it
-                _anew(place(deploy_champion(), size.deploy, MLFLOW, S3, TRITON), "deploy")
+                _anew(place(deploy_champion(), size.deploy, MLFLOW, S3), "deploy")
 
     return loc3r_pipeline
 

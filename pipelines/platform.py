@@ -15,19 +15,18 @@ COMPONENT = "pipeline"
 USER = 10001
 SETTINGS = "loc3r-settings"
 SETTING_NAMES = (
-    "LOC3R_TRACKING_URI", "LOC3R_TRITON_URL", "LOC3R_S3_ENDPOINT", "LOC3R_TRAIN_ON", "LOC3R_DEPLOY_TO",
-    "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION", "DVC_REMOTE",
+    "LOC3R_TRACKING_URI", "LOC3R_TRITON_URL", "LOC3R_S3_ENDPOINT", "LOC3R_MODEL_REPOSITORY", "LOC3R_TRAIN_ON",
+    "LOC3R_DEPLOY_TO", "LOC3R_DEPLOY_OPTIONS", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION", "DVC_REMOTE",
 )  # fmt: skip
 WORK = "loc3r-work"
 
 
 @dataclass(frozen=True)
 class Secret:
-    """Keys of a Secret, and the environment variables that they become."""
+    """Keys of a Secret, and the environment variables that they become; a cluster may do without it."""
 
     name: str
     variables: Mapping[str, str]
-    optional: bool = True
 
 
 S3 = Secret("loc3r-s3", {name: name for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")})
@@ -36,7 +35,6 @@ MLFLOW = Secret(
     "loc3r-mlflow-client", {name: name for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")}
 )
 """Absent where MLflow asks for no password."""
-TRITON = Secret("loc3r-triton", {"admin-key": "LOC3R_TRITON_ADMIN_KEY"}, optional=False)
 REPORT = Secret("loc3r-report", {"url": "LOC3R_REPORT_URL"})
 
 
@@ -66,14 +64,13 @@ class Size:
 
 
 _LAPTOP = Resources(cpu=("500m", "2"), memory=("2Gi", "4Gi"))
-_LARGE = Resources(cpu=("2", "4"), memory=("16Gi", "32Gi"))
 SIZES = {
     "laptop": Size(data=_LAPTOP, evaluate=_LAPTOP, gate=_LAPTOP, deploy=_LAPTOP),
     "production": Size(
         data=_LAPTOP,
         evaluate=Resources(cpu=("8", "8"), memory=("64Gi", "64Gi"), gpus=1),
-        gate=_LARGE,
-        deploy=_LARGE,
+        gate=Resources(cpu=("2", "4"), memory=("16Gi", "32Gi")),
+        deploy=Resources(cpu=("2", "4"), memory=("8Gi", "16Gi")),
         gpu_nodes={"loc3r.io/pool": "serve"},
     ),
 }
@@ -101,7 +98,7 @@ class Cluster:
         kubernetes.add_pod_label(task, "app.kubernetes.io/component", COMPONENT)
         kubernetes.use_config_map_as_env(task, SETTINGS, {name: name for name in SETTING_NAMES})
         for secret in secrets:
-            kubernetes.use_secret_as_env(task, secret.name, dict(secret.variables), optional=secret.optional)
+            kubernetes.use_secret_as_env(task, secret.name, dict(secret.variables), optional=True)
         return kubernetes.mount_pvc(task, pvc_name=WORK, mount_path="/workspace")
 
 
