@@ -17,7 +17,7 @@ from loc3r.errors import DataError
 if TYPE_CHECKING:
     from rich.console import Console
 
-LOOK_EVERY_S = 0.2
+LOOK_EVERY_S = 0.5
 
 
 def launch(plan: Plan, ranks: int, console: Console | None = None) -> None:

@@ -26,7 +26,6 @@ from loc3r.scenes.shards import PreparedData
 from loc3r.score.report import Report
 from loc3r.score.scoring import BENCHMARKS, find_profile, score_file
 from loc3r.tracking.lineage import model_hash, read_lineage
-from loc3r.train.batches import check_data
 from loc3r.train.lineage import code_commit
 
 if TYPE_CHECKING:
@@ -126,6 +125,8 @@ class _Prepared:
     """Questions among the samples of prepared data."""
 
     def __init__(self, request: Request, recipe: Recipe) -> None:
+        from loc3r.train.batches import check_data
+
         self.data = PreparedData(request.data)
         self.split = str(self.data.manifest["split"])
         if request.split not in (None, self.split):
