@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
@@ -14,6 +15,8 @@ PATIENCE_S = 600
 """How long the API server may be away before we stop to follow; the job does not notice."""
 LAST_WORDS = 20
 """Lines of a failed pod."""
+LOG_TRIES = 5
+"""How often the log of a pod that has ended is asked for: its node may be gone."""
 COMPLETE, FAILED, STOPPED = "complete", "failed", "stopped, or waiting in the queue"
 Tell = Callable[[str], None]
 Answer = TypeVar("Answer")
@@ -76,6 +79,7 @@ class _Logs:
     def __init__(self, cluster: Cluster, tell: Tell) -> None:
         self._cluster, self._tell = cluster, tell
         self._last: dict[str, datetime | None] = {}
+        self._lost: Counter[str] = Counter()
         self._done: set[str] = set()
 
     def read_next(self, pods: list[Any]) -> bool:
@@ -90,18 +94,21 @@ class _Logs:
         if uid not in self._last:
             self._last[uid] = None
             self._tell(f"-- {name}")
+        before = self._last[uid]
         try:
-            for written, text in self._cluster.log(name, after=self._last[uid]):
+            for written, text in self._cluster.log(name, after=before):
                 self._last[uid] = written
                 self._tell(text)
+            over = True
         except Unavailable:
-            time.sleep(self._cluster.look_every_s)
-            return
+            self._lost[uid] += 1
+            over = self._lost[uid] >= LOG_TRIES
         except NotFound:
+            over = True
+        if over and _ended(pod):  # looked at before its log was read: nothing can follow
             self._done.add(uid)
-            return
-        if _ended(pod):  # looked at before its log was read: nothing can follow
-            self._done.add(uid)
+        elif self._last[uid] == before:
+            time.sleep(self._cluster.look_every_s)
 
 
 def _speaks(pod: Any) -> bool:
@@ -151,5 +158,5 @@ def _failures(pods: list[Any]) -> list[Mapping[str, Any]]:
 def _last_words(cluster: Cluster, pod: str) -> str:
     try:
         return cluster.last_words(pod, LAST_WORDS)
-    except NotFound:
+    except (NotFound, Unavailable):
         return "(its log is gone)"

@@ -121,6 +121,19 @@ def test_a_pod_that_can_t_start_is_named_with_the_reason(server: TrainJobServer,
     assert script.acts == {}
 
 
+def test_a_log_that_died_with_its_node_keeps_nobody_from_the_end(
+    server: TrainJobServer, cluster: Cluster, name: str
+) -> None:
+    for index in (0, 1):
+        pod = server.add_pod(name, "node", index)
+        pod.node_is_gone = True
+        pod.end(137)
+    server.set_status(name, "Failed", node={"failed": 2})
+    script = Script({})
+    assert wait(name, cluster=cluster, tell=script) == 137
+    assert script.heard[-1] == "(its log is gone)"
+
+
 def test_the_api_server_may_be_away_for_a_while(server: TrainJobServer, cluster: Cluster, name: str) -> None:
     server.set_status(name, "Complete", node={"succeeded": 2})
     server.failures = 3

@@ -43,6 +43,8 @@ class Pod:
         self.lines: list[str] = []
         self.cuts = 0
         """How many readers of the log lose their connection after its first line."""
+        self.node_is_gone = False
+        """Nobody can give its log any more."""
         self.changed = threading.Condition()
 
     def say(self, *lines: str) -> None:
@@ -123,9 +125,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         log = LOG.fullmatch(urlsplit(self.path).path)
         if log and self._query().get("follow") == ["True"]:  # Go reads True as true
-            self.server.requests.append((self.command, self.path))
-            self._stream(next(pod for pod in self.server.pods if pod.name == log[2]))
-            return
+            pod = next(pod for pod in self.server.pods if pod.name == log[2])
+            if not pod.node_is_gone:
+                self.server.requests.append((self.command, self.path))
+                self._stream(pod)
+                return
         self._answer()
 
     do_POST = do_PATCH = do_DELETE = lambda self: self._answer()
@@ -162,6 +166,8 @@ class Handler(BaseHTTPRequestHandler):
             return 200, {"items": [pod.as_object() for pod in self.server.pods if pod.job == job]}
         if log:
             pod = next(pod for pod in self.server.pods if pod.name == log[2])
+            if pod.node_is_gone:
+                raise Refused(500, "dial tcp 10.0.0.1:10250: no route to host")
             lines = pod.lines[-int(self._query()["tailLines"][0]) :]
             return 200, "\n".join(line.partition(" ")[2] for line in lines)
         raise Refused(404, f"no such path: {path}")
