@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from serving.deploy import Deployment
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+TARGETS = click.Choice(["local", "kubernetes", "kserve"])
 FOLDER = click.Path(file_okay=False, path_type=Path)
 REPOSITORY = click.option(
     "--repository",
@@ -137,7 +138,7 @@ def _wait(server: TritonServer) -> None:
 
 @click.command()
 @click.option("--model", help="models:/loc3r@champion, models:/loc3r/3 or a checkpoint folder.")
-@click.option("--to", "kind", type=click.Choice(["local", "kubernetes", "kserve"]), default="local", show_default=True)
+@click.option("--to", "kind", type=TARGETS, default="local", show_default=True)
 @click.option("--version", "number", type=int, help="local, without --model: an exported version [the newest].")
 @click.option("--rollback", "back", is_flag=True, help="Serve what was served before; the champion stays who it is.")
 @target_options

@@ -41,16 +41,8 @@ def deploy(repository: ModelRepository, url: str, version: int | None = None, *,
     """
     history = repository.history or [repository.served]
     version = version or repository.versions[-1]
-    previous = history[-1]
-    try:
-        if not serves(url, str(version), repository.model_hash_of(version)):  # a load would close the open scenes
-            load(url, repository.config(version), timeout_s=timeout_s)
-        check_served(url, str(version), repository.model_hash_of(version), timeout_s)
-    except Loc3RError as error:
-        raise _gone_back(repository, url, version, previous, error, timeout_s) from error
-    repository.pin(version)
-    repository.record([*history, version] if version != previous else history)
-    return Deployment(str(version), str(previous) if previous != version else None)
+    after = history if version == history[-1] else [*history, version]
+    return _change(repository, url, version, previous=history[-1], after=after, timeout_s=timeout_s)
 
 
 def rollback(repository: ModelRepository, url: str, *, timeout_s: float = 180) -> Deployment:
@@ -62,9 +54,23 @@ def rollback(repository: ModelRepository, url: str, *, timeout_s: float = 180) -
     history = repository.history
     if len(history) < 2:
         raise ServiceError("nothing to roll back to", received=f"versions deployed so far: {history}")
-    done = deploy(repository, url, history[-2], timeout_s=timeout_s)
-    repository.record(history[:-1])
-    return done
+    *after, previous = history
+    return _change(repository, url, after[-1], previous=previous, after=after, timeout_s=timeout_s)
+
+
+def _change(
+    repository: ModelRepository, url: str, version: int, *, previous: int, after: list[int], timeout_s: float
+) -> Deployment:
+    """Load and check ``version``, then write down that it serves (``after``: the history), or go back."""
+    try:
+        if not serves(url, str(version), repository.model_hash_of(version)):  # a load would close the open scenes
+            load(url, repository.config(version), timeout_s=timeout_s)
+        check_served(url, str(version), repository.model_hash_of(version), timeout_s)
+    except Loc3RError as error:
+        raise _gone_back(repository, url, version, previous, error, timeout_s) from error
+    repository.pin(version)
+    repository.record(after)
+    return Deployment(str(version), str(previous) if previous != version else None)
 
 
 def load(url: str, config: str = "", *, timeout_s: float) -> None:

@@ -67,9 +67,16 @@ class Releases:
         Raises:
             ServiceError: there is none of that name.
         """
+        found = self.find(name)
+        if found is None:
+            raise ServiceError("no such release", received=f"{self.uri}/{name}", expected=", ".join(self.names()))
+        return found
+
+    def find(self, name: str) -> Release | None:
+        """A release, if there is one of that name."""
         record = self._record(name)
         if record is None:
-            raise ServiceError("no such release", received=f"{self.uri}/{name}", expected=", ".join(self.names()))
+            return None
         return Release(name, f"{self.uri}/{name}", record["model_hash"], record["source"], record["settings"])
 
     def publish(

@@ -19,6 +19,8 @@ from loc3r.errors import Loc3RError, ServiceError
 from serving.deploy import Deployment
 from serving.releases import Release, Releases
 
+Ask = Callable[[Any, Release], None]
+"""Takes a ``V1Pod`` and the release that it should serve."""
 HISTORY = "loc3r.io/releases"
 """Annotation: releases that passed their checks, in the order that they were deployed."""
 FAILED_LOAD = re.compile(r".*failed to load 'loc3r'.*")
@@ -158,9 +160,7 @@ class InferenceService(Servers):
         self._call(self._custom.patch_namespaced_custom_object, **self._where, body=body, field_validation="Strict")
 
 
-def roll_out(
-    servers: Servers, releases: Releases, name: str, ask: Callable[[Any, Release], None], timeout_s: float
-) -> Deployment:
+def roll_out(servers: Servers, releases: Releases, name: str, ask: Ask, timeout_s: float) -> Deployment:
     """Have every replica serve a release, if it becomes ready and answers.
 
     Killed at any moment and run again, it ends the same.
@@ -169,40 +169,52 @@ def roll_out(
         servers: what serves.
         releases: where the release is.
         name: the release.
-        ask: asks one pod (``V1Pod``) that serves it a smoke question over the wire, and raises.
+        ask: asks one pod that serves it a smoke question over the wire, and raises.
         timeout_s: for the pods to be ready.
 
     Raises:
         ServiceError: no such release, or it failed and the one before serves on.
         ClusterError: Kubernetes does not answer, or refuses.
     """
-    release, history = releases.get(name), servers.history
+    history = servers.history
     previous = history[-1] if history else None
+    after = history if name == previous else [*history, name]
+    return _change(servers, releases, name, previous=previous, after=after, ask=ask, timeout_s=timeout_s)
+
+
+def roll_back(servers: Servers, releases: Releases, ask: Ask, timeout_s: float) -> Deployment:
+    """Serve the release that was served before the present one; raises as ``roll_out`` does."""
+    history = servers.history
+    if len(history) < 2:
+        raise ServiceError("nothing to roll back to", received=f"releases deployed so far: {' '.join(history)}")
+    *after, previous = history
+    return _change(servers, releases, after[-1], previous=previous, after=after, ask=ask, timeout_s=timeout_s)
+
+
+def _change(
+    servers: Servers,
+    releases: Releases,
+    name: str,
+    *,
+    previous: str | None,
+    after: list[str],
+    ask: Ask,
+    timeout_s: float,
+) -> Deployment:
+    """Serve and check ``name``, then write down that it serves (``after``: the history), or go back."""
+    release = releases.get(name)
     servers.serve(release)
     try:
         for pod in servers.wait(name, timeout_s):
             ask(pod, release)
     except Loc3RError as error:
-        servers.serve(releases.get(previous) if previous else None)
+        servers.serve(releases.find(previous) if previous else None)
         raise ServiceError(
             f"release {name} failed; {f'release {previous} serves on' if previous else 'nothing served before'}",
             received=str(error), fix=error.fix,
         ) from error  # fmt: skip
-    if name != previous:
-        servers.record([*history, name])
+    servers.record(after)
     return Deployment(name, previous if previous != name else None)
-
-
-def roll_back(
-    servers: Servers, releases: Releases, ask: Callable[[Any, Release], None], timeout_s: float
-) -> Deployment:
-    """Serve the release that was served before the present one; raises as ``roll_out`` does."""
-    history = servers.history
-    if len(history) < 2:
-        raise ServiceError("nothing to roll back to", received=f"releases deployed so far: {' '.join(history)}")
-    done = roll_out(servers, releases, history[-2], ask, timeout_s)
-    servers.record(history[:-1])
-    return done
 
 
 def _rolled_out(state: Any) -> bool:

@@ -23,8 +23,6 @@ from serving.releases import Release, Releases
 from serving.repository import FIRST_SETTINGS, ModelRepository
 from serving.rollout import InferenceService, Servers, TritonDeployment, roll_back, roll_out
 
-KINDS = ("local", "kubernetes", "kserve")
-
 
 class Target(Protocol):
     """What serves models."""
@@ -93,8 +91,8 @@ class OnCluster:
 
     def deploy(self, checkpoint: Path, source: str, package: Mapping[str, str]) -> Deployment:
         history = self.servers.history
-        present = self.releases.get(history[-1]).settings if history else FIRST_SETTINGS
-        settings = {**present, **package}
+        present = self.releases.find(history[-1]) if history else None
+        settings = {**(present.settings if present else FIRST_SETTINGS), **package}
         release = self.releases.publish(checkpoint, source=source, settings=settings, scratch=self.scratch)
         return roll_out(self.servers, self.releases, release.name, self._ask, self.timeout_s)
 
@@ -131,7 +129,7 @@ class OnCluster:
 def target_of(
     kind: str, settings: Settings, *, repository: str | None, url: str | None, namespace: str | None, timeout_s: float
 ) -> Target:
-    """The target of a name in ``KINDS``."""
+    """The target of a name in ``serving.command.TARGETS``."""
     if kind == "local":
         from loc3r.client.command import triton_url
 

@@ -88,7 +88,7 @@ class ModelInfo:
     """Lineage of an answer: from these the run, the code and the data are one look-up away."""
 
     version: str
-    """Triton's version number."""
+    """What the server calls it: Triton's version number, or the release on a cluster."""
     model_hash: str
     """Names the weights, config and tokenizer: the tag ``loc3r.model_hash`` of the version in MLflow."""
     recipe_hash: str = ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from serving.command import target_options, tell
+from serving.command import TARGETS, target_options, tell
 
 if TYPE_CHECKING:
     from loc3r.evaluate.predictions import Prediction
@@ -92,7 +92,7 @@ def gate(
 
 
 @click.command()
-@click.option("--to", "kind", type=click.Choice(["local", "kubernetes", "kserve"]), help="Serve it again there, too.")
+@click.option("--to", "kind", type=TARGETS, help="Serve it again there, too.")
 @target_options
 @click.option("--tracking-uri", help="MLflow server. Default: the embedded one, or LOC3R_TRACKING_URI.")
 def rollback(kind: str | None, tracking_uri: str | None, **where: Any) -> None:
