@@ -56,7 +56,7 @@ def run(recipe: str, init: str, train_data: str, test_data: str, ranks: int) -> 
 @pipeline.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="There is no password: keep it on this machine.")
 @click.option("--port", default=8888, show_default=True, help="0 takes any free one.")
-@click.option("--venv", is_flag=True, help="Run each step in a fresh virtual environment, with kfp installed by pip.")
+@click.option("--venv", is_flag=True, help="Run each step in a fresh virtual environment; it installs what it names.")
 def serve(host: str, port: int, venv: bool) -> None:
     """Serve Kubeflow Pipelines' API on this machine, for the real kfp command and SDK.
 

@@ -46,13 +46,17 @@ def holds(condition: str, io_store: io.IOStore) -> bool:
     """A task's condition, in CEL as on a cluster.
 
     Raises:
-        ValueError: it names a value that does not exist.
-        celpy.CELEvalError: it compares what can't be compared.
+        ValueError: it is no CEL, names a value that does not exist, or compares what can't be compared.
     """
     import celpy
     from celpy.adapter import json_to_cel
+    from celpy.celparser import CELParseError
+    from celpy.evaluation import CELEvalError
 
     values = {name: io_store.get_parent_input(name) for name in INPUT.findall(condition)}
     environment = celpy.Environment()
-    program = environment.program(environment.compile(condition))
-    return bool(program.evaluate({"inputs": json_to_cel({"parameter_values": values})}))
+    try:
+        program = environment.program(environment.compile(condition))
+        return bool(program.evaluate({"inputs": json_to_cel({"parameter_values": values})}))
+    except (CELParseError, CELEvalError) as error:
+        raise ValueError(f"the condition {condition} can't be evaluated with {values}") from error

@@ -136,11 +136,9 @@ class Recorder:
 
     def _reason(self, error: Exception) -> str:
         failed = next((task for task in self.record.tasks if task.state == "FAILED"), None)
-        return (
-            f"step {failed.path!r} failed: {failed.error}"
-            if failed
-            else f"{error}\nThe whole log: {self.folder}/run.log"
-        )
+        if failed is None:
+            return f"{error}\nThe whole log: {self.folder / 'run.log'}"
+        return f"step {failed.path!r} failed: {failed.error}"
 
     def _save(self) -> None:
         self.record.write(self.folder)

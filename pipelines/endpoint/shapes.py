@@ -30,11 +30,9 @@ def accept(model_name: str, body: Json) -> Json:
 
 
 def shape(model_name: str, **fields: Any) -> Json:
-    """The JSON of an API object; a field that the model does not have is a ``TypeError``."""
-    model = getattr(kfp_server_api, model_name)(**fields)
-    with kfp_server_api.ApiClient() as client:
-        json: Json = client.sanitize_for_serialization(model)
-    return json
+    """The JSON of an API object, without the fields that are None; one that the model lacks is a ``KeyError``."""
+    names = getattr(kfp_server_api, model_name).attribute_map
+    return {names[attribute]: value for attribute, value in fields.items() if value is not None}
 
 
 def now() -> str:

@@ -84,7 +84,7 @@ def lingering(folder: str) -> str:
 def judge() -> NamedTuple("Verdict", [("promoted", bool), ("reason", str), ("rooms", List[str])]):  # type: ignore[valid-type]  # noqa: UP006
     from collections import namedtuple
 
-    return namedtuple("Verdict", ["promoted", "reason", "rooms"])(True, "it's better", ["den", "hall"])
+    return namedtuple("Verdict", ["promoted", "reason", "rooms"])(True, "better", ["den", "hall"])
 
 
 @dsl.component(**STEP)
@@ -109,7 +109,7 @@ def noting(text: str) -> Dataset:
 def deciding() -> None:
     verdict = judge()
     with dsl.If(verdict.outputs["promoted"] == True, name="promoted"):  # noqa: E712, SIM117
-        with dsl.If(verdict.outputs["reason"] == "it's better", name="better"):
+        with dsl.If(verdict.outputs["reason"] == "better", name="better"):
             note(text="deploy").set_display_name("deploy")
     with dsl.Else(name="kept"):
         note(text="keep").set_display_name("keep")
