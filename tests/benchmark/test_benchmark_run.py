@@ -37,6 +37,12 @@ def rooms(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def one_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scenes are prepared in this process: others would cost seconds to start."""
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+
+
 @pytest.fixture
 def request_of(rooms: Path, tmp_path: Path) -> Request:
     return Request("sqa3d", rooms / "model", rooms / "root", tmp_path / "out")
