@@ -261,8 +261,10 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _licences_allow(self) -> Recipe:
         prior = self.data.prior
+        if prior not in (*PRIORS, "oracle"):
+            raise ValueError(_unknown("data.prior", prior, (*PRIORS, "oracle")))
         if self.commercial and not allows_commercial_use(prior):
-            licence = PRIORS[prior].licence if prior in PRIORS else "unknown"
+            licence = PRIORS[prior].licence
             free = ", ".join(name for name in PRIORS if allows_commercial_use(name))
             raise ValueError(f"commercial: true, but the licence of the pose prior {prior} is {licence}; use {free}")
         return self
@@ -271,11 +273,7 @@ class Recipe(Section):
     def _backbone_fits(self) -> Recipe:
         name = self.model.backbone
         if name not in BACKBONES:
-            near = difflib.get_close_matches(name, BACKBONES, n=1)
-            raise ValueError(
-                f"unknown model.backbone {name}; {f'did you mean {near[0]}? ' if near else ''}"
-                f"there are {', '.join(BACKBONES)}"
-            )
+            raise ValueError(_unknown("model.backbone", name, tuple(BACKBONES)))
         if wrong := BACKBONES[name].contradictions(name, self.data, self.model):
             raise ValueError("; ".join(wrong))
         return self
@@ -370,6 +368,11 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
     for section in sections:
         values = values.setdefault(section, {})
     values[field] = yaml.safe_load(value)
+
+
+def _unknown(field: str, name: str, known: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"unknown {field} {name}; {f'did you mean {near[0]}? ' if near else ''}there are {', '.join(known)}"
 
 
 def _explain(error: ValidationError) -> dict[str, Any]:

@@ -54,7 +54,10 @@ class Listing:
 class Source(Protocol):
     """Lists files, and reads one from any byte on."""
 
-    label: str
+    @property
+    def label(self) -> str:
+        """Where it is, for people."""
+        ...
 
     def list(self) -> Listing:
         """What is there.

@@ -26,12 +26,12 @@ class DepthAnything3Prior(FoundationPrior):
     """The camera token of the last layer: a frame's own view of itself beside its view of all frames."""
 
     patch_px = 14
-    source = "hf download depth-anything/{} model.safetensors --local-dir"
+    source = "loc3r fetch {} --out"
 
     def __init__(self, name: str, size_px: int, **where: Any) -> None:
         """As ``FoundationPrior``."""
         self.preset, self.dim = PRESETS[name]
-        self.source = self.source.format(self.preset.upper())
+        self.source = self.source.format(name)
         super().__init__(name, size_px, **where)
 
     def _read(self) -> nn.Module:

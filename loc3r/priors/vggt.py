@@ -26,11 +26,11 @@ class VggtPrior(FoundationPrior):
 
     dim = 2048
     patch_px = 14
-    source = "hf download {} model.safetensors --local-dir"
+    source = "loc3r fetch {} --out"
 
     def __init__(self, name: str, size_px: int, **where: Any) -> None:
         """As ``FoundationPrior``."""
-        self.source = self.source.format(REPOSITORIES[name])
+        self.source = self.source.format(name)
         super().__init__(name, size_px, **where)
 
     def _read(self) -> nn.Module:

@@ -1,4 +1,4 @@
-"""A published LLaVA-Video checkpoint loads as it is (its layout, at toy size)."""
+"""LLaVA-Video at toy width: a published checkpoint loads as it is, and frames take LLaVA-Video's way."""
 
 import re
 
@@ -11,6 +11,7 @@ from loc3r.errors import CheckpointError
 from loc3r.model.backbones.published import load_backbone
 from loc3r.model.config import Loc3RConfig, SpecialTokens
 from loc3r.model.modelling import Loc3R
+from loc3r.model.processor import Processor
 from loc3r.model.tokenizer import load_tokenizer
 
 PUBLISHED = (
@@ -98,3 +99,75 @@ def test_new_tokens_come_behind_the_vocabulary(tmp_path):
         "pos": 7,
         "ori": 8,
     }
+
+
+@pytest.fixture(scope="module")
+def paper_grid(config) -> Loc3R:
+    """Frames of 384 px, so 27 x 27 patches and 14 x 14 tokens, through a tower 16 wide."""
+    data = config.data.model_copy(update={"frame_size_px": 384, "patch_px": 14, "pool": 2, "frames": 2})
+    torch.manual_seed(7)
+    model = Loc3R(config.model_copy(update={"data": data})).eval()
+    torch.nn.init.normal_(model.vlm.model.vision_tower.post_layernorm.weight)
+    return model
+
+
+@torch.no_grad()
+def test_features_are_taken_before_the_towers_norm(paper_grid):
+    pixels = torch.rand(1, 2, 3, 384, 384) * 2 - 1
+    features = paper_grid.see(pixels)
+    told = paper_grid.vlm.model.vision_tower(pixels[0], output_hidden_states=True)
+    assert features.shape == (1, 2, 27, 27, 16)
+    torch.testing.assert_close(features[0].flatten(1, 2), told.hidden_states[-1])
+    assert not torch.allclose(features[0].flatten(1, 2), told.last_hidden_state, atol=0.1)  # normed
+
+
+@torch.no_grad()
+def test_pooling_comes_after_the_projector_and_is_llavas(paper_grid):
+    features = torch.randn(1, 2, 27, 27, 16)
+    tokens = paper_grid.project(features)
+    inner = paper_grid.vlm.model
+    theirs = inner.apply_pooling(inner.multi_modal_projector(features[0].flatten(1, 2)))
+    assert tokens.shape[:4] == (1, 2, 14, 14)
+    torch.testing.assert_close(tokens[0].flatten(1, 2), theirs)
+    pooled = torch.nn.functional.interpolate(features[0].permute(0, 3, 1, 2), (14, 14), mode="bilinear")
+    assert not torch.allclose(inner.multi_modal_projector(pooled.permute(0, 2, 3, 1)), tokens[0], atol=1e-3)
+
+
+def test_every_row_of_a_frame_ends_with_the_newline(paper_grid, processor):
+    config = paper_grid.config
+    special = config.tokens
+    frame = [special.cam, *([special.image] * 14 + [special.newline]) * 14]
+    ids = Processor(config, processor.tokenizer).prefix_ids()
+    assert ids[-2 * len(frame) :] == frame * 2 and frame.count(special.newline) == 14 and len(frame) == 211
+    batch = torch.tensor([ids])
+    with torch.no_grad():
+        embeddings = paper_grid.embed_prefix(batch, torch.randn(1, 2, 27, 27, 16), torch.zeros(1, 2, 6))
+    at_newlines = embeddings[0][batch[0] == special.newline]
+    assert torch.equal(at_newlines, paper_grid.vlm.model.image_newline.expand(28, -1))
+
+
+def test_onevision_has_one_newline_behind_the_video(paper_grid, processor):
+    model = paper_grid.config.model.model_copy(update={"backbone": "llava-onevision"})
+    config = paper_grid.config.model_copy(update={"model": model})
+    special = config.tokens
+    ids = Processor(config, processor.tokenizer).prefix_ids()
+    assert ids[-394:] == [*[special.cam, *[special.image] * 196] * 2, special.newline][-394:]
+    assert ids.count(special.newline) == 1
+
+
+def test_a_recipe_adds_sentences_to_the_shared_prefix(processor, switched):
+    plain = processor.prefix_ids()
+    told = switched(system_sentence=True, video_sentence="time", frame_interval_s=0.5)
+    text = processor.tokenizer.decode(told.prefix_ids())
+    assert text.startswith("<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n<|im_start|>user\n<cam>")
+    assert text.endswith("located at 0.00s,0.50s,1.00s.Please answer the following questions related to this video.")
+    assert processor.tokenizer.decode(plain) in text
+    assert switched().prefix_ids() == plain
+
+
+def test_a_typed_question_is_asked_as_in_training(processor):
+    data = processor.config.data.model_copy(update={"answer_format": "siblings"})
+    told = Processor(processor.config.model_copy(update={"data": data}), processor.tokenizer)
+    sentence = "Answer the question using a single word or phrase."
+    typed, prepared = told.suffix_ids("I sit.", "Where?"), told.suffix_ids("I sit.", f"Where? {sentence}")
+    assert typed == prepared == processor.suffix_ids("I sit.", f"Where? {sentence}")

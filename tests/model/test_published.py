@@ -133,10 +133,11 @@ def test_new_rows_are_the_mean_of_the_words(make_model):
         ({"backbone": "qwen2.5-vl"}, {"frame_size_px": 392}, "needs model.vision.kind=qwen2.5-vl"),
         ({"backbone": "qwen2.5-vl", "vision": {"kind": "qwen2.5-vl"}}, {}, "frame_size_px a multiple of 28"),
         ({"backbone": "scratch", "vision": {"kind": "qwen2.5-vl"}}, {}, "vision.kind=siglip or lite0"),
+        ({}, {"prior": "cutr3r"}, "unknown data.prior cutr3r; did you mean cut3r"),
         ({"frame_interval_s": 2.0}, {}, "frame_interval_s needs model.video_sentence=time"),
     ],
 )
-def test_a_recipe_that_contradicts_its_backbone_is_refused(model, data, words):
+def test_a_recipe_that_contradicts_itself_is_refused(model, data, words):
     with pytest.raises(RecipeError, match=words):
         parse_recipe({"name": "x", "model": model, "data": data})
 

@@ -18,7 +18,7 @@ class Cut3rPrior(FoundationPrior):
 
     dim = 768
     patch_px = 16
-    source = "download cut3r_512_dpt_4_64.pth (github.com/CUT3R/CUT3R); loc3r prior convert --checkpoint … --out"
+    source = "loc3r fetch cut3r; loc3r prior convert --checkpoint .cache/priors/cut3r/cut3r_512_dpt_4_64.pth --out"
 
     def _read(self) -> Cut3r:
         with torch.device("meta"):
