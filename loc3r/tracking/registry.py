@@ -50,16 +50,20 @@ class Registry:
         self.client = connect(uri)
 
     def register(self, folder: Path, run: TrackedRun, tags: Mapping[str, Any]) -> ModelVersion:
-        """Upload a checkpoint as the next version; the same content again is the version that it already is."""
+        """Upload a checkpoint as the next version; the same content again is the version that it already is.
+
+        The version is made last, of files that are all there. Killed before, a call leaves a logged model that no
+        version names, and the next call starts over.
+        """
         digest = model_hash(folder)
         found = self.find(digest)
         if found:
             return found
         self._ensure_model()
+        self._forget_unfinished(run.experiment_id, digest)
         logged = self.client.create_logged_model(
-            run.experiment_id, name=self.name, source_run_id=run.run_id, model_type="loc3r"
+            run.experiment_id, name=self.name, source_run_id=run.run_id, model_type="loc3r", tags={MODEL_HASH: digest}
         )
-        # A kill before the version exists leaves a logged model that nothing names, and the next call starts over.
         self.client.log_model_artifacts(logged.model_id, str(folder))
         self.client.finalize_logged_model(logged.model_id, "READY")
         version = self.client.create_model_version(
@@ -146,6 +150,12 @@ class Registry:
             raise RegistryError(
                 f"the registry has no models:/{what}", received=str(error), fix="loc3r gate registers a model"
             ) from error
+
+    def _forget_unfinished(self, experiment_id: str, digest: str) -> None:
+        """Delete what a killed registration of the same content left: no version has it, so nothing refers to it."""
+        found = self.client.search_logged_models([experiment_id], filter_string=f"tags.`{MODEL_HASH}` = '{digest}'")
+        for logged in found:
+            self.client.delete_logged_model(logged.model_id)
 
     def _ensure_model(self) -> None:
         from mlflow.exceptions import MlflowException

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +19,38 @@ from loc3r.tracking.registry import ModelVersion, Registry, fetch_model
 from loc3r.tracking.runs import TrackedRun, find_run, open_run, run_of_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("tracking")]
+
+
+KILLED_REGISTRAR = """
+import os, signal, sys
+from pathlib import Path
+import mlflow, requests
+from loc3r.tracking.registry import Registry
+from loc3r.tracking.runs import open_run
+
+uri, name, folder = sys.argv[1:]
+send, count, last = requests.Session.send, 0, 0
+run, registry = open_run(uri, name, name="a run", key="k"), Registry(uri, name)
+
+def counted(self, request, **options):
+    global count
+    count += 1
+    if count == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return send(self, request, **options)
+
+requests.Session.send = counted
+for number in range(1, 100):  # each child dies as its request of that number goes out, until one has no such request
+    child = os.fork()
+    if child == 0:
+        count, last = 0, number
+        registry.register(Path(folder), run, {})
+        os._exit(0)
+    if os.waitpid(child, 0)[1] == 0:
+        break
+    left = registry.client.search_model_versions(f"name = '{name}'")
+    print(number, *(version.version for version in left))
+"""
 
 
 @dataclass(frozen=True)
@@ -90,6 +124,27 @@ def test_the_same_content_is_registered_once_and_comes_back_whole(registry: Regi
     with pytest.raises(RegistryError, match="damaged"):
         fetch_model(second.reference, settings)
     assert (fetch_model(second.reference, settings) / "model.safetensors").read_text() == "b"
+
+
+def test_a_registration_that_is_killed_anywhere_leaves_no_half_version_and_loses_none(
+    registry: Registry, tmp_path: Path
+) -> None:
+    (before,) = registered(registry, tmp_path, "before")
+    folder = checkpoint(tmp_path / "new", "new")
+    arguments = [sys.executable, "-c", KILLED_REGISTRAR, registry.uri, registry.name, str(folder)]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=800)
+    assert done.returncode == 0, done.stderr
+    deaths = [line.split() for line in done.stdout.splitlines()]
+    assert len(deaths) >= 6 and all(set(seen) <= {"1", "2"} for _, *seen in deaths), deaths
+    assert all("1" in seen for _, *seen in deaths), "what was there stays"
+
+    version = registry.register(folder, a_run(registry), {})
+    assert version.number == 2 and registry.find(version.model_hash) == version
+    settings = Settings(tracking_uri=registry.uri, cache_dir=tmp_path / "cache")
+    for each, weights in ((before, "before"), (version, "new")):
+        assert (fetch_model(each.reference, settings) / "model.safetensors").read_text() == weights
+    logged = registry.client.search_logged_models([a_run(registry).experiment_id])
+    assert {each.model_id for each in logged} == {before.model_id, version.model_id}, "nothing is left over"
 
 
 def test_what_is_not_there_is_named(registry: Registry, tmp_path: Path) -> None:
