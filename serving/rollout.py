@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -26,7 +26,7 @@ HISTORY = "loc3r.io/releases"
 FAILED_LOAD = re.compile(r".*failed to load 'loc3r'.*")
 
 
-class Servers(Cluster):
+class Servers(Cluster, ABC):
     """What serves on a cluster, and the Kubernetes Deployment that runs its pods."""
 
     deployment: str
@@ -39,8 +39,8 @@ class Servers(Cluster):
         self._apps = client.AppsV1Api(api)
 
     @abstractmethod
-    def metadata(self) -> dict[str, Any]:
-        """Metadata of the object that names the release."""
+    def annotations(self) -> dict[str, str]:
+        """Annotations of the object that names the release."""
 
     @abstractmethod
     def serve(self, release: Release | None) -> None:
@@ -53,8 +53,7 @@ class Servers(Cluster):
     @property
     def history(self) -> list[str]:
         """Releases that passed their checks, oldest first."""
-        annotations = self.metadata().get("annotations") or {}
-        return str(annotations.get(HISTORY, "")).split()
+        return self.annotations().get(HISTORY, "").split()
 
     def record(self, history: list[str]) -> None:
         """Replace the history."""
@@ -110,9 +109,9 @@ class TritonDeployment(Servers):
     deployment, grpc_port = "loc3r-triton", 8001
     container, variable = "triton", "RELEASE"
 
-    def metadata(self) -> dict[str, Any]:
+    def annotations(self) -> dict[str, str]:
         state = self._call(self._apps.read_namespaced_deployment, self.deployment, self.namespace)
-        return {"annotations": state.metadata.annotations}
+        return dict(state.metadata.annotations or {})
 
     def serve(self, release: Release | None) -> None:
         entry = {"value": release.name} if release else {"$patch": "delete"}
@@ -134,9 +133,8 @@ class InferenceService(Servers):
     deployment, grpc_port = "loc3r-predictor", 9000
     name = "loc3r"
 
-    def metadata(self) -> dict[str, Any]:
-        found: dict[str, Any] = self._read()["metadata"]
-        return found
+    def annotations(self) -> dict[str, str]:
+        return dict(self._read()["metadata"].get("annotations", {}))
 
     def serve(self, release: Release | None) -> None:
         self._patch({"spec": {"predictor": {"model": {"storageUri": release.uri if release else None}}}})

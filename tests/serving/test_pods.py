@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "k8s"))  # overlays, built
@@ -28,8 +27,6 @@ from manifests import OVERLAYS, build, kubectl, named
 from rollout_server import cluster_of
 from test_deploy import Answering
 
-from loc3r.cli import loc3r
-from loc3r.errors import ServiceError
 from loc3r.services.s3 import S3Server
 from loc3r.services.triton import Ports, _environment, triton_home
 
@@ -146,10 +143,10 @@ def test_no_request_fails_while_pods_are_replaced(
     kubelet = Kubelet({"RELEASE": settings["RELEASE"], "TRITON_MODELS": models}, tmp_path, service)
 
     def deploy(*arguments: str) -> str:
-        where = ("--to", "kubernetes", "--url", service.url, "--timeout-s", "600")
-        result = CliRunner().invoke(loc3r, ["deploy", *arguments, *where], catch_exceptions=False)
-        assert result.exit_code == 0, result.output
-        return result.output.splitlines()[-1].split()[1]
+        """The release that serves afterwards, or why it does not; a process of its own, as its connections are."""
+        command = [sys.executable, "-m", "loc3r", "deploy", *arguments, "--to", "kubernetes", "--url", service.url]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+        return done.stdout.split()[1] if done.returncode == 0 else done.stderr
 
     broken = make_checkpoint(2)
     weights = load_file(broken / "model.safetensors")
@@ -160,8 +157,8 @@ def test_no_request_fails_while_pods_are_replaced(
             first = deploy("--model", str(make_checkpoint(0)))
             with Answering(service.url, frames_folder) as answering:
                 second = deploy("--model", str(make_checkpoint(1)))
-                with pytest.raises(ServiceError, match=f"release {second} serves on(.|\\n)*smoke question"):
-                    deploy("--model", str(broken))
+                refused = deploy("--model", str(broken))
+                assert f"release {second} serves on" in refused and "smoke question" in refused
                 assert deploy("--rollback") == first
     finally:
         kubelet.stop()

@@ -50,9 +50,9 @@ def uri(request: pytest.FixtureRequest) -> str:
 
 
 def large_checkpoint(folder: Path, seed: int) -> Path:
-    """Three parts of a multipart upload: weights that only their hash will be asked of."""
+    """Two parts of a multipart upload: weights that only their hash will be asked of."""
     folder.mkdir()
-    (folder / "model.safetensors").write_bytes(bytes([seed]) * (20 << 20))
+    (folder / "model.safetensors").write_bytes(bytes([seed]) * (12 << 20))
     (folder / "tokenizer.json").write_text("{}")
     write_json(folder / "loc3r_config.json", {"seed": seed})
     return folder
@@ -117,7 +117,7 @@ def test_a_killed_upload_is_invisible_and_the_next_one_completes_it(
         model = download(access, each, tmp_path / each.name)
         verify_package(model / "1")
         weights = model / "1/checkpoint/model.safetensors"
-        assert weights.read_bytes()[:1] == bytes([seed]) and weights.stat().st_size == 20 << 20
+        assert weights.read_bytes()[:1] == bytes([seed]) and weights.stat().st_size == 12 << 20
 
 
 def test_what_was_uploaded_is_not_uploaded_again(access: S3Access, uri: str, tmp_path: Path):

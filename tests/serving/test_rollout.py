@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "k8s"))  # overlays, built
-from manifests import OVERLAYS, build, kubectl, named
+from manifests import OVERLAYS, Objects, build, kubectl, named
 from rollout_server import RolloutServer, cluster_of
 
 from loc3r.cli import loc3r
-from loc3r.cluster import Cluster
 from loc3r.errors import ClusterError, ServiceError
 from loc3r.files import write_json
 from loc3r.services.s3 import S3Server
@@ -37,6 +37,11 @@ def checkpoint(folder: Path, weights: str) -> Path:
     (folder / "tokenizer.json").write_text("{}")
     write_json(folder / "loc3r_config.json", {})
     return folder
+
+
+@cache
+def built(overlay: str) -> Objects:
+    return build(OVERLAYS / overlay)
 
 
 class World:
@@ -75,8 +80,7 @@ def world(
 ) -> Iterator[World]:
     overlay, kind, name = OBJECTS[request.param]
     monkeypatch.setattr(targets, "check_served", lambda url, *_, **__: None)  # no pod runs: test_pods.py asks real ones
-    monkeypatch.setattr(Cluster.__init__, "__kwdefaults__", {"look_every_s": 0.02})
-    monkeypatch.setattr(targets.Servers.__init__, "__kwdefaults__", {"look_every_s": 0.02})
+    monkeypatch.setattr(targets.Servers.__init__, "__kwdefaults__", {"look_every_s": 0.1})
     for variable, value in {
         "KUBECONFIG": str(tmp_path / "kubeconfig"), "LOC3R_CACHE_DIR": str(tmp_path / "cache"),
         "LOC3R_STATE_DIR": str(tmp_path / "state"), "LOC3R_S3_ENDPOINT": s3.access.endpoint,
@@ -94,7 +98,7 @@ def world(
         weights = s3.access.client().get_object(Bucket="models", Key=key)["Body"].read()
         return "E1 failed to load 'loc3r' version 1: Internal: CheckpointError: damaged" if b"broken" in weights else ""
 
-    objects = [named(build(OVERLAYS / overlay), kind, name)]
+    objects = [named(built(overlay), kind, name)]
     with cluster_of(objects, start, tmp_path / "kubeconfig") as cluster:
         yield World(request.param, cluster, releases, tmp_path)
 
