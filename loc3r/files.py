@@ -65,3 +65,12 @@ def hash_folder(folder: Path) -> str:
     for path in sorted(p for p in folder.rglob("*") if p.is_file()):
         digest.update(f"{path.relative_to(folder)}\0{hash_file(path)}\n".encode())
     return digest.hexdigest()[:12]
+
+
+def merge_values(base: dict[str, Any], news: dict[str, Any]) -> dict[str, Any]:
+    """``base`` with ``news`` on top, section by section: how one file of plain values extends another."""
+    merged = {**base, **news}
+    for key, value in news.items():
+        if isinstance(value, dict) and isinstance(base.get(key), dict):
+            merged[key] = merge_values(base[key], value)
+    return merged

@@ -14,9 +14,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from loc3r.errors import RecipeError
-from loc3r.files import hash_json
+from loc3r.files import hash_json, merge_values
 from loc3r.model.backbones import BACKBONES
 from loc3r.priors.base import PRIORS, allows_commercial_use
+from loc3r.train.zero.config import contradictions
 
 LATER = "later"
 """Marks a field that came after models were made: at its default, a recipe's hash leaves it out and theirs hold."""
@@ -177,6 +178,16 @@ class OptimiserRecipe(Section):
     clip_norm: float = Field(1.0, gt=0)
 
 
+class LoraRecipe(Section):
+    """Low-rank adapters (peft) on the language model, which then is frozen; the finished model has them merged in."""
+
+    rank: int = Field(0, ge=0)
+    """0: no adapters, the whole language model is trained. Projector, camera tokens' way in and heads always are."""
+    alpha: float = Field(32.0, gt=0)
+    """Adapters are scaled by alpha / rank."""
+    dropout: float = Field(0.05, ge=0, lt=1)
+
+
 class TrainRecipe(Section):
     """Steps, batches, precision and checkpoints."""
 
@@ -194,9 +205,17 @@ class TrainRecipe(Section):
     tokens_per_micro_batch: Annotated[int | None, LATER] = Field(None, ge=1)
     """Token budget: a rank puts one row through the model at once, of as many videos and their questions as fit."""
     zero_stage: Literal[0, 1, 2, 3] = 2
-    precision: Literal["fp32", "mixed", "bf16"] = "bf16"
-    """mixed: float32 weights, products in bfloat16; heads and losses stay in float32."""
+    """What DeepSpeed spreads over the ranks: 1 optimiser state, 2 gradients too, 3 weights too (loc3r/train/zero)."""
+    offload: Annotated[bool, LATER] = False
+    """Keep the optimiser's state, and with ZeRO-3 the weights, in the machine's memory."""
+    deepspeed: Annotated[dict[str, Any], LATER] = {}
+    """More of DeepSpeed's own configuration, on top of that of zero_stage and offload."""
+    lora: Annotated[LoraRecipe, LATER] = LoraRecipe()
+    precision: Literal["fp32", "mixed", "bf16", "fp16"] = "bf16"
+    """mixed: float32 weights, products in bfloat16; heads and losses stay in float32. fp16: with loss scaling, for
+    GPUs without bfloat16 such as V100."""
     gradient_checkpointing: bool = False
+    """Keep the states between layers only and compute the rest again: a third more work, a tenth of the memory."""
     checkpoint_every_steps: int = Field(500, ge=1)
     keep_checkpoints: int = Field(2, ge=1)
     keep_features: Annotated[bool, LATER] = False
@@ -233,7 +252,9 @@ class Recipe(Section):
     evaluate: EvaluateRecipe = EvaluateRecipe()
 
     @model_validator(mode="after")
-    def _batches_divide(self) -> Recipe:
+    def _training_agrees(self) -> Recipe:
+        if wrong := contradictions(self.train):
+            raise ValueError("; ".join(wrong))
         if self.train.scenes_per_step % self.train.scenes_per_micro_batch:
             raise ValueError(
                 f"train.scenes_per_step={self.train.scenes_per_step} is not a multiple of "
@@ -308,10 +329,10 @@ def hashed(section: Section) -> dict[str, Any]:
     values = section.model_dump(mode="json")
     for name, field in type(section).model_fields.items():
         part = getattr(section, name)
-        if isinstance(part, Section):
-            values[name] = hashed(part)
-        elif LATER in field.metadata and part == field.default:
+        if LATER in field.metadata and part == field.default:
             del values[name]
+        elif isinstance(part, Section):
+            values[name] = hashed(part)
     return values
 
 
@@ -347,17 +368,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise RecipeError(f"{path} is not a recipe", received=type(values).__name__, expected="keys and values")
     base = values.pop("extends", None)
-    return _merge(_read_yaml(path.parent / base), values) if base else values
-
-
-def _merge(base: dict[str, Any], news: dict[str, Any]) -> dict[str, Any]:
-    """``base`` with ``news`` on top, section by section."""
-    both = {key: _merge(base[key], value) for key, value in news.items() if _are_sections(base.get(key), value)}
-    return {**base, **news, **both}
-
-
-def _are_sections(old: object, new: object) -> bool:
-    return isinstance(old, dict) and isinstance(new, dict)
+    return merge_values(_read_yaml(path.parent / base), values) if base else values
 
 
 def _apply_override(values: dict[str, Any], override: str) -> None:

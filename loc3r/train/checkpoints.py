@@ -2,11 +2,15 @@
 
 checkpoints/latest              the newest whole checkpoint, as DeepSpeed's tools expect it
 checkpoints/step_00000250/      shards of every rank, rng_rank_K.pt, the metrics so far, checkpoint.json (the record)
+checkpoints/universal/          while another number of ranks takes one over: the same, put together
 """
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,20 +67,13 @@ class Checkpoint:
         write_json(self.path / RECORD_FILE, record)
         write_text(self.path.parent / "latest", self.path.name)
 
-    def check(self, identity: Identity, ranks: int) -> None:
+    def check(self, identity: Identity) -> None:
         """Check that a job with this identity can resume from here.
 
         Raises:
-            CheckpointError: another recipe, data, start or number of ranks.
+            CheckpointError: another recipe, data or start.
         """
         refuse_other(self.identity, identity, self.path, CheckpointError)
-        if self.ranks != ranks:
-            raise CheckpointError(
-                f"{self.path} was written by another number of ranks",
-                received=f"{ranks} ranks",
-                expected=f"{self.ranks} ranks",
-                fix=f"--ranks {self.ranks}: the optimiser's state is sharded over them",
-            )
 
     def check_trainable(self, trainable: tuple[str, ...]) -> None:
         """Check that the model trains the same parameters as then.
@@ -116,3 +113,33 @@ def prune(folder: Path, keep: int) -> None:
     for path in set(paths) - set(whole[:keep]):
         (path / RECORD_FILE).unlink(missing_ok=True)  # first, so that a half-removed one is never taken for whole
         shutil.rmtree(path, ignore_errors=True)
+
+
+def universal_folder(checkpoint: Checkpoint) -> Path:
+    """Where ``write_universal`` puts a checkpoint for another number of ranks."""
+    return checkpoint.path.parent / "universal" / checkpoint.path.name
+
+
+def write_universal(checkpoint: Checkpoint) -> None:
+    """Put the shards of a ZeRO checkpoint together, weight by weight, for any number of ranks to take over.
+
+    DeepSpeed's own converter, in a process of its own: it starts workers, and prints.
+
+    Raises:
+        CheckpointError: it failed; the message ends with its own.
+    """
+    folder = universal_folder(checkpoint)
+    shutil.rmtree(folder.parent, ignore_errors=True)
+    folder.mkdir(parents=True)
+    workers = str(min(4, len(os.sched_getaffinity(0))))
+    command = [sys.executable, "-m", "deepspeed.checkpoint.ds_to_universal", "--inject_missing_state"]
+    command += ["--input_folder", str(checkpoint.path), "--output_folder", str(folder)]
+    command += ["--num_extract_workers", workers, "--num_merge_workers", workers]
+    environment = {**os.environ, "DS_ACCELERATOR": "cpu"}  # the GPU is the rank's
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise CheckpointError(
+            f"{checkpoint.path} can't be spread over another number of ranks",
+            received=(done.stderr.strip().splitlines() or ["no message"])[-1],
+            fix=f"--ranks {checkpoint.ranks}, which wrote it",
+        )

@@ -89,7 +89,6 @@ def train_job(job: TrainingJob, ranks: int | None = None) -> None:
     from loc3r.train.record import mend_record
     from loc3r.train.sampler import check_division
     from loc3r.train.start import check_start
-    from loc3r.train.start import check_start
 
     prepared = PreparedData(job.data)
     identity = job.identity(prepared.data_hash)
@@ -101,22 +100,21 @@ def train_job(job: TrainingJob, ranks: int | None = None) -> None:
     # All of this is checked by the ranks too; here it takes a second instead of twenty.
     check_data(prepared, job.recipe)
     check_start(job.recipe, prepared, job.init)
-    check_start(job.recipe, prepared, job.init)
     select_samples(prepared, job.recipe.train)
     train_recipe = job.recipe.train
     check_division(train_recipe.scenes_per_step, ranks=ranks, per_micro_batch=train_recipe.scenes_per_micro_batch)
-    _check_resume(job, identity, ranks)
+    _check_resume(job, identity)
     _check_tracking(job)
     launch(job, ranks)
     click.echo(f"model: {job.model}")
 
 
-def _check_resume(job: TrainingJob, identity: Identity, ranks: int) -> None:
+def _check_resume(job: TrainingJob, identity: Identity) -> None:
     from loc3r.train.checkpoints import newest
 
     found = newest(job.checkpoints, tell=lambda _: None)
     if found:
-        found.check(identity, ranks)
+        found.check(identity)
 
 
 def _check_tracking(job: TrainingJob) -> None:

@@ -16,14 +16,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from loc3r.errors import TrainingError
 from loc3r.model.losses import joint_loss, loss_weights
 from loc3r.recipe import Recipe
-from loc3r.train.batches import accumulation_steps
 from loc3r.train.schedule import warmup_cosine
+from loc3r.train.zero.config import deepspeed_config
 
 if TYPE_CHECKING:
     from loc3r.model.batch import Batch
@@ -106,9 +107,13 @@ class LossModule(nn.Module):
 
 
 class Engine:
-    """A DeepSpeed engine that takes whole steps."""
+    """A DeepSpeed engine that takes whole steps.
 
-    def __init__(self, model: Loc3R, recipe: Recipe, group: Group) -> None:
+    Args:
+        universal: it will ``take_over`` a universal checkpoint.
+    """
+
+    def __init__(self, model: Loc3R, recipe: Recipe, group: Group, *, universal: bool = False) -> None:
         import deepspeed
 
         if recipe.train.gradient_checkpointing:
@@ -117,13 +122,15 @@ class Engine:
         self.weights = loss_weights(recipe.loss)
         self.trainable = tuple(name for name, weight in model.named_parameters() if weight.requires_grad)
         self._module = LossModule(model, group.ranks, mixed=recipe.train.precision == "mixed")
-        optimiser = adamw(model, recipe, fused=group.device.type == "cuda")
+        # On the CPU, fused is for offloaded states: they are large, and elsewhere resuming relies on what was before.
+        self._optimiser = adamw(model, recipe, fused=group.device.type == "cuda" or recipe.train.offload)
+        self.config = deepspeed_config(recipe, group.ranks)
         with _muon_hidden(recipe.train.zero_stage):
             self.deepspeed, *_ = deepspeed.initialize(
                 model=self._module,
-                optimizer=optimiser,
-                lr_scheduler=warmup_cosine(optimiser, recipe.train.steps, recipe.optimiser),
-                config=deepspeed_config(recipe, group.ranks),
+                optimizer=self._optimiser,
+                lr_scheduler=warmup_cosine(self._optimiser, recipe.train.steps, recipe.optimiser),
+                config={**self.config, "checkpoint": {"load_universal": universal}},
                 dist_init_required=False,
             )
         self.deepspeed.train()
@@ -161,6 +168,11 @@ class Engine:
         norm = self.deepspeed.get_global_grad_norm()
         return None if norm is None else float(norm)
 
+    @property
+    def loss_scale(self) -> float | None:
+        """By which the loss of the step to come is multiplied; None where nothing is scaled (all but fp16)."""
+        return float(self.deepspeed.loss_scale()) if self.deepspeed.fp16_enabled() else None
+
     def save(self, folder: Path) -> None:
         """Write this rank's shards and random state under ``folder``; every rank must call it."""
         self.deepspeed.save_checkpoint(str(folder.parent), tag=folder.name, save_latest=False)
@@ -176,6 +188,19 @@ class Engine:
         torch.set_rng_state(states["cpu"])
         if self.group.device.type == "cuda":
             torch.cuda.set_rng_state(states["cuda"])
+
+    def take_over(self, folder: Path, seed: Sequence[int]) -> None:
+        """Take over a checkpoint that another number of ranks wrote; every rank must call it.
+
+        Args:
+            folder: it as a universal checkpoint (``loc3r.train.checkpoints.universal``).
+            seed: of this rank's random state, since there is none to go on from.
+        """
+        decays = [group["weight_decay"] for group in self._optimiser.param_groups]
+        self.deepspeed.load_checkpoint(str(folder.parent), tag=folder.name)
+        for group, decay in zip(self._optimiser.param_groups, decays, strict=True):
+            group["weight_decay"] = decay  # ZeRO-3's loader gives every group the first one's
+        torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
 
     def gathered(self) -> AbstractContextManager[Any]:
         """Inside, rank 0 sees whole weights, whatever the ZeRO stage; every rank must enter."""
@@ -235,17 +260,3 @@ def adamw(model: nn.Module, recipe: Recipe, fused: bool) -> torch.optim.AdamW:
     ]
     # Torch's own: DeepSpeed's would be compiled on the spot.
     return torch.optim.AdamW(groups, lr=recipe.optimiser.learning_rate, betas=recipe.optimiser.betas, fused=fused)
-
-
-def deepspeed_config(recipe: Recipe, ranks: int) -> dict[str, Any]:
-    """DeepSpeed's configuration of a recipe on so many ranks."""
-    train = recipe.train
-    return {
-        "train_micro_batch_size_per_gpu": train.scenes_per_micro_batch,
-        "gradient_accumulation_steps": accumulation_steps(train, ranks),
-        "gradient_clipping": recipe.optimiser.clip_norm,
-        "zero_optimization": {"stage": train.zero_stage},
-        "zero_allow_untested_optimizer": True,  # it is torch's AdamW
-        "bf16": {"enabled": train.precision == "bf16"},
-        "steps_per_print": 2**31,
-    }

@@ -37,13 +37,16 @@ class StepRecord:
     peak_memory_bytes: int = 0
     """The most that rank 0 has held since it started: of its GPU's memory, or on a CPU of the machine's."""
 
+    loss_scale: float | None = None
+    """fp16's, of the step to come: halved where gradients overflowed, and then nothing was trained in this step."""
+
     def flat(self) -> dict[str, float]:
         """The metrics under the names that MLflow shows."""
-        norm = {} if self.gradient_norm is None else {"train/gradient_norm": self.gradient_norm}
+        some = {"train/gradient_norm": self.gradient_norm, "train/loss_scale": self.loss_scale}
         return {
             "train/loss": self.loss,
             **{f"train/{name}": value for name, value in self.terms.items()},
-            **norm,
+            **{name: value for name, value in some.items() if value is not None},
             "train/learning_rate": self.learning_rate,
             "train/questions_per_s": self.questions / self.duration_s,
             "train/tokens_per_s": self.tokens / self.duration_s,

@@ -19,6 +19,7 @@ from loc3r.model.tokenizer import load_tokenizer, train_tokenizer
 from loc3r.recipe import Recipe
 from loc3r.tracking.lineage import read_lineage
 from loc3r.train.engine import Group
+from loc3r.train.lora import add_adapters
 
 if TYPE_CHECKING:
     from loc3r.scenes.shards import PreparedData
@@ -47,6 +48,8 @@ def build(
         from loc3r.model.checkpoint import load_weights
 
         load_weights(model, init, deepen=True)
+    if recipe.train.lora.rank:
+        add_adapters(model, recipe.train.lora)
     return model, Processor(config, tokenizer)
 
 
@@ -87,6 +90,13 @@ def _check_scratch(recipe: Recipe) -> None:
             received="no --init",
             expected="a folder with them, or a checkpoint trained from them",
             fix=f"loc3r fetch {name}, then loc3r train --init with the folder that it tells",
+        )
+    if recipe.train.lora.rank:
+        raise CheckpointError(
+            "low-rank adapters need a trained model",
+            received=f"train.lora.rank={recipe.train.lora.rank} and no --init",
+            expected="a checkpoint to adapt",
+            fix="--init with its folder, or train.lora.rank=0",
         )
 
 

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loc3r.errors import TrainingError
+from loc3r.files import write_json
 from loc3r.train.batches import FeatureStore, Prefetcher, StepBatches, TrainingData, check_data, loader_threads
-from loc3r.train.checkpoints import Checkpoint, newest, prune, step_folder
+from loc3r.train.checkpoints import Checkpoint, newest, prune, step_folder, universal_folder, write_universal
 from loc3r.train.engine import Engine, Group
 from loc3r.train.export import export_model
 from loc3r.train.job import Identity, TrainingJob
 from loc3r.train.lineage import lineage_of
+from loc3r.train.lora import merge_adapters
 from loc3r.train.metrics import METRICS_FILE, MetricsLog, StepRecord
 from loc3r.train.progress import TrainingProgress
 from loc3r.train.record import finish_record, open_recorder
@@ -55,13 +57,15 @@ class Trainer:
         self.progress = TrainingProgress(recipe.train.last_step, first=group.first)
         self._found = newest(job.checkpoints, self.progress.note)
         if self._found:
-            self._found.check(identity, group.ranks)
+            self._found.check(identity)
         group.barrier()  # every rank has looked before any of them writes
         model, self.processor = build(recipe, prepared, job.init, job.out, group, resuming=bool(self._found))
         features = FeatureStore(model) if recipe.train.keep_features else None
         pinned = group.device.type == "cuda"
         self.data = TrainingData(prepared, recipe, self.processor, group.rank, group.ranks, features, pinned=pinned)
-        self.engine = Engine(model, recipe, group)
+        self.engine = Engine(model, recipe, group, universal=self._respread)
+        if group.first:
+            write_json(job.out / "deepspeed.json", self.engine.config)
         self._peak_flops = group.ranks * peak_flops(group.device, product_type(recipe.train.precision))
         self.log = MetricsLog(job.out / METRICS_FILE)
         self.situations = 0
@@ -94,12 +98,31 @@ class Trainer:
         found, step = self._found, 0
         if found:
             found.check_trainable(self.engine.trainable)
-            self.engine.restore(found.path)
+            self._restore(found)
             self.situations, step = found.situations, found.step
             self.progress.note(f"resuming after step {step} from {found.path}")
         if self.group.first:
             self.log.begin_with(found.path / METRICS_FILE if found else None)
         return step
+
+    @property
+    def _respread(self) -> bool:
+        """Whether the checkpoint is in the shards of another number of ranks."""
+        return bool(self._found and self._found.ranks != self.group.ranks and self.recipe.train.zero_stage)
+
+    def _restore(self, found: Checkpoint) -> None:
+        if not self._respread:
+            self.engine.restore(found.path)
+            return
+        folder = universal_folder(found)
+        if self.group.first:
+            self.progress.note(f"spreading {found.path} of {found.ranks} ranks over {self.group.ranks}")
+            write_universal(found)
+        self.group.barrier()
+        self.engine.take_over(folder, seed=(self.recipe.seed, found.step, self.group.rank))
+        self.group.barrier()
+        if self.group.first:
+            shutil.rmtree(folder.parent)
 
     def _train(self, start: int) -> None:
         train = self.recipe.train
@@ -130,6 +153,7 @@ class Trainer:
             terms=terms,
             learning_rate=learning_rate,
             gradient_norm=self.engine.gradient_norm,
+            loss_scale=self.engine.loss_scale,
             questions=int(totals["questions"]),
             time_s=time.time(),
             duration_s=duration_s,
@@ -174,6 +198,8 @@ class Trainer:
                     prior=self._prior, mixture=self._mixture, situations=self.situations, ranks=self.group.ranks,
                 )  # fmt: skip
                 self.log.write_table(self.job.out / "metrics.csv")
+                if self.recipe.train.lora.rank:
+                    merge_adapters(self.engine.model)
                 export_model(
                     self.job.model, model=self.engine.model, tokenizer=self.processor.tokenizer, recipe=self.recipe,
                     lineage=lineage, loss=self.log.read()[-1].loss,

@@ -1,0 +1,1 @@
+"""DeepSpeed's configuration: a JSON file for each way of spreading a model over the ranks."""
