@@ -23,12 +23,8 @@ def create_experiment(store: Store, fields: Json) -> Json:
         ExistsError: the name is taken.
     """
     name = _free_name(store, "experiment", fields.get("display_name"))
-    time = now()
-    experiment = shape(
-        "V2beta1Experiment",
-        **{**fields, "experiment_id": str(uuid.uuid4()), "display_name": name, "created_at": time,
-           "storage_state": "AVAILABLE", "last_run_created_at": time},
-    )  # fmt: skip
+    new = {"experiment_id": str(uuid.uuid4()), "display_name": name, "created_at": now(), "storage_state": "AVAILABLE"}
+    experiment = shape("V2beta1Experiment", **{**fields, **new})
     return store.put("experiment", experiment["experiment_id"], experiment)
 
 

@@ -56,13 +56,12 @@ class Runs:
         folder.mkdir(parents=True)
         request = {"pipeline_spec": package.pipeline, "arguments": arguments, "venv": self.venv}
         write_json(folder / "request.json", request)
-        run = shape(
-            "V2beta1Run",
-            **{**fields, "runtime_config": {**fields.get("runtime_config", {}), "parameters": arguments}},
-            run_id=run_id, storage_state="AVAILABLE", created_at=time, scheduled_at=time, state="PENDING",
-            state_history=[_change("PENDING", time)],
-        )  # fmt: skip
-        self.store.put("run", run_id, run)
+        new = {
+            "run_id": run_id, "storage_state": "AVAILABLE", "created_at": time, "scheduled_at": time,
+            "runtime_config": {**fields.get("runtime_config", {}), "parameters": arguments},
+            "state": "PENDING", "state_history": [_change("PENDING", time)],
+        }  # fmt: skip
+        self.store.put("run", run_id, shape("V2beta1Run", **{**fields, **new}))
         process = processes.start(run_id, folder)
         run = self._enter(run_id, "RUNNING")
         self._watch(run_id, process)

@@ -15,8 +15,8 @@ import kfp_server_api as api
 import pytest
 import yaml
 from click.testing import CliRunner
-from conftest import SWAGGER, Endpoint
 from kfp.cli.cli import cli
+from kfp_endpoint import SWAGGER, Endpoint, check_reply
 
 
 def request(url: str, body: Any = None, headers: dict[str, str] | None = None) -> tuple[int, Any]:
@@ -184,8 +184,6 @@ def test_other_web_pages_can_not_command_it(endpoint: Endpoint) -> None:
 
 
 def test_the_swagger_is_really_checked() -> None:
-    from conftest import check_reply
-
     if not SWAGGER.is_file():
         pytest.skip(f"needs Kubeflow's swagger at {SWAGGER}")
     swagger = json.loads(SWAGGER.read_text())

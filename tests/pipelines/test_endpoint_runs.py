@@ -13,7 +13,7 @@ import kfp
 import kfp_server_api as api
 import psutil
 import pytest
-from conftest import Endpoint, eventually
+from kfp_endpoint import Endpoint, eventually
 
 from pipelines.endpoint import processes
 

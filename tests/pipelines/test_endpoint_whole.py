@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Endpoint
+from kfp_endpoint import Endpoint
 
 from loc3r.client import Loc3R
 from loc3r.services.process import free_port
