@@ -49,19 +49,18 @@ def test_pruning_keeps_the_newest_whole_ones(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("identity", "ranks", "told"),
+    ("identity", "told"),
     [
-        (replace(ME, recipe_hash="other"), 2, "recipe_hash=recipe"),
-        (replace(ME, data_hash="other"), 2, "data_hash=data"),
-        (replace(ME, init="other"), 2, "init=None"),
-        (ME, 1, "--ranks 2"),
+        (replace(ME, recipe_hash="other"), "recipe_hash=recipe"),
+        (replace(ME, data_hash="other"), "data_hash=data"),
+        (replace(ME, init="other"), "init=None"),
     ],
 )
-def test_another_job_is_refused(tmp_path: Path, identity: Identity, ranks: int, told: str) -> None:
+def test_another_job_is_refused(tmp_path: Path, identity: Identity, told: str) -> None:
     checkpoint = write(tmp_path, 1)
-    checkpoint.check(ME, 2)
+    checkpoint.check(ME)
     with pytest.raises(CheckpointError) as refused:
-        checkpoint.check(identity, ranks)
+        checkpoint.check(identity)
     assert told in str(refused.value)
 
 
