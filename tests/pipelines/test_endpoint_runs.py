@@ -114,7 +114,7 @@ def test_conditions_loops_and_nested_pipelines(client: kfp.Client, packages: dic
     assert run.state == "SUCCEEDED", run.error
     out = entries(run)
     said = sorted(str(value) for name, value in out.items() if name.endswith("/Output"))
-    assert said == ["deploy", "den", "first", "first", "hall", "second"]  # the file of the first call was read
+    assert said == ["den", "deploy", "first", "first", "hall", "second"]  # the file of the first call was read
     skipped = [task.display_name for task in run.run_details.task_details if task.state == "SKIPPED"]
     assert len(skipped) == 1
     assert "condition" in skipped[0]
