@@ -19,7 +19,9 @@ def pipeline() -> None:
     help="Resources of the steps: those of the overlay of this name; laptop asks for no GPU.",
 )  # fmt: skip
 @click.option("--image", help="Image of the steps, where it is not the released one.")
-def compile(output: Path, size: str, image: str | None) -> None:
+@click.option("--nodes", default=1, show_default=True, help="Default of the parameter: pods of a training.")
+@click.option("--gpus-per-node", default=0, show_default=True, help="Default of the parameter: GPUs of each.")
+def compile(output: Path, size: str, image: str | None, nodes: int, gpus_per_node: int) -> None:
     """Write the package that ``kfp run submit -f`` and ``kfp run create -f`` take.
 
     \b
@@ -33,7 +35,7 @@ def compile(output: Path, size: str, image: str | None) -> None:
     from pipelines.pipeline import define
     from pipelines.platform import SIZES, Cluster
 
-    Compiler().compile(define(Cluster(image or IMAGE, SIZES[size])), str(output))
+    Compiler().compile(define(Cluster(image or IMAGE, SIZES[size]), nodes, gpus_per_node), str(output))
     click.echo(f"wrote {output}")
 
 

@@ -33,9 +33,10 @@ from pipelines.platform import (
 )
 
 
-def define(cluster: Cluster) -> GraphComponent:
-    """The pipeline, with its steps placed on a cluster."""
+def define(cluster: Cluster, nodes: int = 1, gpus_per_node: int = 0) -> GraphComponent:
+    """The pipeline, with its steps placed on a cluster and these defaults of its parameters."""
     place, size = cluster.place, cluster.size
+    default_nodes, default_gpus = nodes, gpus_per_node
 
     @dsl.pipeline(name="loc3r", description="From a data revision and a recipe to a served champion.")
     def loc3r_pipeline(
@@ -43,8 +44,8 @@ def define(cluster: Cluster) -> GraphComponent:
         init: str = "checkpoints/rooms-tiny",
         train_data: str = "data/prepared/train",
         test_data: str = "data/prepared/test",
-        nodes: int = 1,
-        gpus_per_node: int = 0,
+        nodes: int = default_nodes,
+        gpus_per_node: int = default_gpus,
         queue: str = "",
     ) -> None:
         """Train ``recipe`` from ``init`` and serve the better of the two.

@@ -11,12 +11,15 @@ import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import yaml
 
 from loc3r.errors import DataError, Loc3RError, TrainingError
 from loc3r.files import hash_json, write_text
+
+if TYPE_CHECKING:
+    from loc3r.cluster import Cluster
 
 IMAGE_ROOT = Path("/opt/loc3r")
 """Where the image keeps recipes/ and checkpoints/."""
@@ -133,7 +136,9 @@ def train_here(recipe: str, *, start: str, weights: str, data: Path, data_hash: 
     return out
 
 
-def train_on_cluster(recipe: str, *, start: str, data: str, nodes: int, gpus_per_node: int, queue: str) -> Path:
+def train_on_cluster(
+    recipe: str, *, start: str, data: str, nodes: int, gpus_per_node: int, queue: str, cluster: Cluster | None = None
+) -> Path:
     """Submit a TrainJob and wait for its end, telling what its first rank says; the run's folder in the volume.
 
     The same training finds its job, so a step that is started again waits for it or goes on from its checkpoints.
@@ -158,8 +163,8 @@ def train_on_cluster(recipe: str, *, start: str, data: str, nodes: int, gpus_per
         )
     for what, value in plan.rows():
         _say(f"{what:8}{value}")
-    name = submit(plan)
-    code = wait(name, tell=_say)
+    name = submit(plan, cluster)
+    code = wait(name, cluster=cluster, tell=_say)
     if code:
         raise TrainingError(
             f"TrainJob {name} failed", received=f"exit code {code}", fix=f"kubectl describe trainjob {name}"

@@ -34,6 +34,7 @@ def test_every_file_begins_with_how_to_apply_check_watch_and_remove_it():
 
 def test_every_file_is_used_by_a_kustomization_or_named_as_an_example():
     listed = {K8S / "create-secrets.sh", K8S / "overlays/laptop/up.sh", K8S / "checkov.yaml"}
+    listed |= {K8S / "examples/retrain-nightly.sh"}
     listed |= {K8S / "examples/external-secrets.yaml", K8S / "base/observability/prometheus-adapter.yaml"}
     for path in K8S.rglob("kustomization.yaml"):
         content = yaml.safe_load(path.read_text())
