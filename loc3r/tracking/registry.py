@@ -155,7 +155,8 @@ class Registry:
         """Delete what a killed registration of the same content left: no version has it, so nothing refers to it."""
         found = self.client.search_logged_models([experiment_id], filter_string=f"tags.`{MODEL_HASH}` = '{digest}'")
         for logged in found:
-            self.client.delete_logged_model(logged.model_id)
+            if logged.name == self.name:  # another registered model may hold the same content
+                self.client.delete_logged_model(logged.model_id)
 
     def _ensure_model(self) -> None:
         from mlflow.exceptions import MlflowException
