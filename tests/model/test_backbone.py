@@ -1,6 +1,7 @@
 """LLaVA-Video at toy width: a published checkpoint loads as it is, and frames take LLaVA-Video's way."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +14,8 @@ from loc3r.model.config import Loc3RConfig, SpecialTokens
 from loc3r.model.modelling import Loc3R
 from loc3r.model.processor import Processor
 from loc3r.model.tokenizer import load_tokenizer
+from loc3r.recipe import Recipe
+from loc3r.train.start import build, check_start
 
 PUBLISHED = (
     (r"^model\.vision_tower\.", "model.vision_tower.vision_tower.vision_model."),
@@ -171,3 +174,18 @@ def test_a_typed_question_is_asked_as_in_training(processor):
     sentence = "Answer the question using a single word or phrase."
     typed, prepared = told.suffix_ids("I sit.", "Where?"), told.suffix_ids("I sit.", f"Where? {sentence}")
     assert typed == prepared == processor.suffix_ids("I sit.", f"Where? {sentence}")
+
+
+def test_a_training_starts_from_the_published_folder(config, original, folder, processor, tmp_path):
+    """As ``loc3r train --init`` does: judged first, then built, with the data's class names."""
+    processor.tokenizer.save_pretrained(str(folder))
+    prepared = SimpleNamespace(class_names=("bed", "chair"), manifest={"prior": {}})
+    recipe = Recipe(name="t", data=config.data, model=config.model)
+    check_start(recipe, prepared, folder)
+    model, made = build(recipe, prepared, folder, tmp_path, group=None, resuming=False)
+    assert made.config.class_names == ("bed", "chair")
+    assert torch.equal(model.vlm.model.image_newline, original.vlm.model.image_newline)
+    made.config.save(folder)  # now it is a checkpoint of ours, and a cut one
+    (folder / "model-0.safetensors").write_bytes((folder / "model-0.safetensors").read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match="truncated"):
+        check_start(recipe, prepared, folder)
