@@ -113,14 +113,8 @@ class OnCluster:
         if shutil.which("kubectl") is None:
             raise ServiceError("no way to the pod", expected="kubectl on PATH, for port-forward", fix="or give --url")
         ours = free_port()
-        command = [
-            "kubectl",
-            "port-forward",
-            "-n",
-            self.servers.namespace,
-            f"pod/{pod.metadata.name}",
-            f"{ours}:{port}",
-        ]
+        name, namespace = f"pod/{pod.metadata.name}", self.servers.namespace
+        command = ["kubectl", "port-forward", "--namespace", namespace, name, f"{ours}:{port}"]
         log, address = self.scratch / "port-forward.log", f"127.0.0.1:{ours}"
         with ServerProcess("kubectl port-forward", command, log=log, is_ready=lambda: listens(address), timeout_s=30):
             yield address
