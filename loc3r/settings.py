@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     """Kubeflow Pipelines API."""
     namespace: str = "loc3r"
     """Kubernetes namespace of the trainings."""
+    stuck_after_s: float = 120.0
+    """A rank without a sign of life for this long is reported, and ends its training (loc3r/train/watchdog.py)."""
     train_on: Literal["here", "kubernetes"] = "here"
     """Where the pipeline's train step trains: in its own process, or in a TrainJob that it waits for."""
     deploy_to: Literal["local", "kubernetes", "kserve"] = "local"

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from loc3r.model.batch import Batch
     from loc3r.model.modelling import Loc3R
 
-COLLECTIVE_TIMEOUT = timedelta(minutes=30)
+COLLECTIVE_TIMEOUT = timedelta(minutes=40)
+"""Longer than the watchdog's patience, which can say which rank it is."""
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,11 @@ def launch(job: TrainingJob, ranks: int) -> None:
 
 
 def explain(failures: Mapping[int, ProcessFailure], errors: Path) -> TrainingError:
-    """The first cause among the ranks: a killed one before a failed one, before one that lost its peer."""
+    """The first cause among the ranks: a stuck one, a killed one, a failed one, one that lost its peer."""
+    told = sorted((read_json(path) for path in errors.glob("rank_*.json")), key=_cause_first)
+    for each in told:
+        if each.get("stuck"):
+            return TrainingError(each["message"])
     for rank, failure in sorted(failures.items()):
         if failure.exitcode < 0 and -failure.exitcode not in (signal.SIGTERM, signal.SIGINT):
             name = signal.Signals(-failure.exitcode).name
@@ -60,7 +64,6 @@ def explain(failures: Mapping[int, ProcessFailure], errors: Path) -> TrainingErr
                 f"rank {rank} was killed by {name}",
                 fix="out of memory, if nobody sent it; the same command resumes from the last checkpoint",
             )
-    told = sorted((read_json(path) for path in errors.glob("rank_*.json")), key=_cause_first)
     if told:
         return _told_error(told[0], errors)
     rank, failure = min(failures.items())

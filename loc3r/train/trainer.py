@@ -36,7 +36,12 @@ class Stopped(TrainingError):
 
 
 class Trainer:
-    """One rank of a training job. ``stopping`` tells whether a signal asked this rank to stop."""
+    """One rank of a training job.
+
+    Args:
+        stopping: tells whether a signal asked this rank to stop.
+        at: hears what this rank begins to do, as all ranks do in the same order.
+    """
 
     def __init__(
         self,
@@ -45,6 +50,7 @@ class Trainer:
         prepared: PreparedData,
         group: Group,
         stopping: Callable[[], bool],
+        at: Callable[[str], None] = lambda _: None,
     ) -> None:
         recipe = job.recipe
         check_division(
@@ -53,7 +59,7 @@ class Trainer:
         check_data(prepared, recipe)
         self.job, self.identity, self.recipe, self.group = job, identity, recipe, group
         self._prior, self._mixture = prepared.manifest["prior"], prepared.manifest.get("mixture")
-        self._stopping = stopping
+        self._stopping, self._at = stopping, at
         self.progress = TrainingProgress(recipe.train.last_step, first=group.first)
         self._found = newest(job.checkpoints, self.progress.note)
         if self._found:
@@ -138,7 +144,9 @@ class Trainer:
 
     def _step(self, step: int, prefetcher: Prefetcher[StepBatches]) -> StepRecord:
         started = time.perf_counter()
+        self._at(f"the data of step {step + 1}")
         mine = prefetcher.next()
+        self._at(f"step {step + 1}")
         figures = {name: getattr(mine, name) for name in ("questions", "situations", "tokens", "flops")}
         totals = self.group.sum({**mine.counts, **figures, "stopping": self._stopping()})
         if totals["stopping"]:
@@ -177,6 +185,7 @@ class Trainer:
 
     def _save(self, step: int) -> None:
         """Write the checkpoint of every rank, then declare it whole, then remove old ones."""
+        self._at(f"the checkpoint of step {step}")
         path = step_folder(self.job.checkpoints, step)
         if self.group.first:
             shutil.rmtree(path, ignore_errors=True)  # what a killed run left of it
@@ -191,6 +200,7 @@ class Trainer:
 
     def _export(self) -> None:
         """Rank 0 writes ``out/model`` and the curve as CSV."""
+        self._at("the export of the model")
         with self.engine.gathered():
             if self.group.first:
                 lineage = lineage_of(

@@ -13,6 +13,8 @@ import sys
 import time
 import traceback
 import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,9 @@ import click
 from loc3r.errors import Loc3RError
 from loc3r.files import write_json
 from loc3r.services.process import die_with_parent
+from loc3r.settings import load_settings
 from loc3r.train.job import TrainingJob, already_trained, job_options, load_job
+from loc3r.train.watchdog import StuckError, Watchdog, end_stuck
 
 STOPPED_EXIT = 128 + signal.SIGTERM
 TOLD_FIRST_S = 30
@@ -55,7 +59,7 @@ def main(**arguments: Any) -> None:
     errors = Path(arguments["out"]) / "errors"
     (errors / f"rank_{rank}.json").unlink(missing_ok=True)
     try:
-        _train(load_job(**arguments), stop)
+        _train(load_job(**arguments), stop, partial(_end_stuck, rank, errors))
     except BaseException as error:
         _leave_error(error, rank, errors)
         sys.stdout.flush()
@@ -64,7 +68,7 @@ def main(**arguments: Any) -> None:
         os._exit(STOPPED_EXIT if stop.came else 1)
 
 
-def _train(job: TrainingJob, stop: StopSignal) -> None:
+def _train(job: TrainingJob, stop: StopSignal, report: Callable[[StuckError], None]) -> None:
     from loc3r.scenes.shards import PreparedData
     from loc3r.train.engine import Group
     from loc3r.train.trainer import Stopped, Trainer, locked
@@ -75,8 +79,10 @@ def _train(job: TrainingJob, stop: StopSignal) -> None:
         return
     with locked(job.out, first=os.environ.get("RANK") == "0"):
         group = Group.join(job.device)
+        silent_s = load_settings().stuck_after_s
         try:
-            Trainer(job, identity, prepared, group, stop).run()
+            with Watchdog(job.out / "heartbeats", group.rank, group.ranks, silent_s=silent_s, report=report) as dog:
+                Trainer(job, identity, prepared, group, stop, dog.at).run()
         except Stopped:
             _let_the_told_end_first(stop)
             raise
@@ -94,6 +100,13 @@ def _let_the_told_end_first(stop: StopSignal) -> None:
         time.sleep(0.1)
 
 
+def _end_stuck(rank: int, errors: Path, error: StuckError) -> None:
+    """End this rank, which waits for a stuck one; called while the training hangs."""
+    _leave_error(error, rank, errors)
+    end_stuck(error.sign)
+    os._exit(1)
+
+
 def _leave_error(error: BaseException, rank: int, folder: Path) -> None:
     """Write what happened for ``loc3r train``, and for torchrun's own report."""
     from torch.distributed.elastic.multiprocessing.errors import get_error_handler
@@ -101,10 +114,8 @@ def _leave_error(error: BaseException, rank: int, folder: Path) -> None:
     trace = "".join(traceback.format_exception(error))
     known = isinstance(error, Loc3RError)
     message = str(error) if known else f"{type(error).__name__}: {error}"
-    write_json(
-        folder / f"rank_{rank}.json",
-        {"rank": rank, "time_s": time.time(), "known": known, "message": message, "traceback": trace},
-    )
+    told = {"rank": rank, "time_s": time.time(), "known": known, "stuck": isinstance(error, StuckError)}
+    write_json(folder / f"rank_{rank}.json", {**told, "message": message, "traceback": trace})
     get_error_handler().record_exception(error)
 
 
