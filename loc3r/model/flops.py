@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from loc3r.model.backbones.qwen25_vl import FRAMES_A_PATCH, FULL_EVERY, WINDOW_PX
 from loc3r.model.batch import PADDING, UNSUPERVISED, Batch
 from loc3r.model.config import Loc3RConfig
 from loc3r.model.tower import FEATURES, STAGES
-from loc3r.recipe import LanguageRecipe, VisionRecipe
+from loc3r.recipe import DataRecipe, LanguageRecipe, VisionRecipe
 
 
 @dataclass(frozen=True)
@@ -78,21 +79,28 @@ def forward_flops(config: Loc3RConfig, work: Work) -> float:
 def tower_flops(config: Loc3RConfig, videos: int) -> float:
     """Operations of the vision tower's forward pass over so many videos."""
     data, vision = config.data, config.model.vision
-    frames = _frames(config) * videos
-    if vision.kind == "lite0":
-        return 2.0 * frames * _lite0_multiply_adds(data.frame_size_px)
-    patches = (data.frame_size_px // data.patch_px) ** 2
-    embedding = 2 * patches * 3 * data.patch_px**2 * vision.hidden
-    return float(frames * (embedding + vision.layers * _block_flops(vision, patches)))
+    count = {"lite0": _lite0_multiply_adds, "qwen2.5-vl": _qwen25_multiply_adds}.get(vision.kind, _siglip_multiply_adds)
+    return 2.0 * _frames(config) * videos * count(data, vision)
 
 
-def _block_flops(vision: VisionRecipe, patches: int) -> int:
-    matrices = 4 * vision.hidden**2 + 2 * vision.hidden * vision.intermediate
-    return 2 * patches * matrices + 4 * patches**2 * vision.hidden
+def _siglip_multiply_adds(data: DataRecipe, vision: VisionRecipe) -> int:
+    patches, width = _patches(data), vision.hidden
+    block = 4 * width**2 + 2 * width * vision.intermediate + 2 * patches * width
+    return patches * (3 * data.patch_px**2 * width + vision.layers * block)
 
 
-def _lite0_multiply_adds(side_px: int) -> int:
-    side, inputs = side_px // 2, 32
+def _qwen25_multiply_adds(data: DataRecipe, vision: VisionRecipe) -> int:
+    """Each frame is seen twice in its patches; most blocks attend within windows."""
+    patches, width, layers = _patches(data), vision.hidden, vision.layers
+    quarter = max(layers // FULL_EVERY, 1)
+    full = len(range(quarter - 1, layers, quarter))
+    seen = full * patches + (layers - full) * min((WINDOW_PX // data.patch_px) ** 2, patches)
+    matrices = layers * (4 * width**2 + 3 * width * vision.intermediate)
+    return patches * (FRAMES_A_PATCH * 3 * data.patch_px**2 * width + matrices + 2 * seen * width)
+
+
+def _lite0_multiply_adds(data: DataRecipe, _: VisionRecipe) -> int:
+    side, inputs = data.frame_size_px // 2, 32
     total = side**2 * 3 * inputs * 3**2  # the stem
     for expansion, kernel, stride, blocks, channels in STAGES:
         for block in range(blocks):
@@ -105,12 +113,15 @@ def _lite0_multiply_adds(side_px: int) -> int:
 
 
 def _adapter_flops(config: Loc3RConfig, videos: int) -> float:
-    """The projector on every patch and the camera tokens' two layers."""
+    """The projector and the camera tokens' two layers."""
     data, vision, width = config.data, config.model.vision, config.model.language.hidden
-    features = FEATURES if vision.kind == "lite0" else vision.hidden
-    patches = (data.frame_size_px // data.patch_px) ** 2
-    frame = patches * (features * width + width**2) + config.model.prior_dim * width + width**2
-    return 2.0 * videos * _frames(config) * frame
+    if vision.kind == "qwen2.5-vl":
+        merged = data.pool**2 * vision.hidden
+        projector = data.tokens_a_side**2 * (merged**2 + merged * width)
+    else:
+        features = FEATURES if vision.kind == "lite0" else vision.hidden
+        projector = _patches(data) * (features * width + width**2)
+    return 2.0 * videos * _frames(config) * (projector + config.model.prior_dim * width + width**2)
 
 
 def _matrix_flops(config: Loc3RConfig, work: Work) -> float:
@@ -140,6 +151,10 @@ def _head_flops(config: Loc3RConfig, work: Work) -> float:
     position = width * hidden + hidden * 4
     heading = (width + 4 * model.look_at) * hidden + hidden * model.heading_bins
     return 2.0 * (layout + work.questions * (position + heading + 4 * width))
+
+
+def _patches(data: DataRecipe) -> int:
+    return (data.frame_size_px // data.patch_px) ** 2
 
 
 def _frames(config: Loc3RConfig) -> int:

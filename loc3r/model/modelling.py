@@ -188,7 +188,8 @@ class Loc3R(nn.Module):
         if states is None or not layer or not self.config.loss.pose_pointing:
             return None
         both = torch.cat([batch.pos_at, batch.pos_at + 1])
-        return self._attention(layer, states[layer], both, batch).unflatten(0, (2, -1))
+        pointing: Tensor = self._attention(layer, states[layer], both, batch).unflatten(0, (2, -1))
+        return pointing
 
     def _attention(self, index: int, states: Tensor, queries: Tensor, batch: Batch) -> Tensor:
         """Log attention (K, N) of the first head of a layer from K tokens of the batch, as the layer computes it."""
@@ -206,7 +207,8 @@ class Loc3R(nn.Module):
         owner, video = batch.owner[row], batch.video
         seen = (owner == VIDEO) & (video[row] == video[row, at, None]) | (owner == owner.gather(1, at[:, None]))
         seen &= torch.arange(length, device=at.device) <= at[:, None]
-        return logits.masked_fill(~seen, -torch.inf).log_softmax(-1)
+        attention: Tensor = logits.masked_fill(~seen, -torch.inf).log_softmax(-1)
+        return attention
 
     def save(self, folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
         """Write weights, config and tokenizer into ``folder``."""

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from loc3r.model.backbones import backbone_of
 from loc3r.model.config import Loc3RConfig
 from loc3r.model.flops import Work, forward_flops, layer_weights, tower_flops, training_flops
 from loc3r.model.losses import joint_loss
@@ -73,6 +74,29 @@ def test_the_small_tower_counts_what_pytorch_counts(plain):
         Lite0()(torch.zeros(recipe.data.frames, 3, side, side))
     config = Loc3RConfig(data=recipe.data, model=recipe.model)
     assert products(counter) == tower_flops(config, 1)
+
+
+def test_qwens_tower_counts_what_pytorch_counts() -> None:
+    recipe = load_recipe(RECIPES / "qwen2.5-vl-7b.yaml")
+    sizes = {"hidden": 32, "intermediate": 48, "layers": 8, "heads": 2}
+    small = recipe.model.language.model_copy(
+        update={"hidden": 64, "layers": 1, "heads": 4, "kv_heads": 2, "vocabulary": 100}
+    )
+    vision = recipe.model.vision.model_copy(update=sizes)
+    data = recipe.data.model_copy(update={"frames": 2, "frame_size_px": 224})
+    model = recipe.model.model_copy(update={"vision": vision, "language": small, "prior_dim": 4})
+    config = Loc3RConfig(data=data, model=model)
+    backbone = backbone_of(config)
+    vlm = backbone.build()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        features = backbone.see(vlm, torch.zeros(2, 3, 224, 224))
+        seen = products(counter)
+        backbone.project(vlm, features)
+        merged = products(counter) - seen
+    patches, full, windows = 16**2, 4, 4
+    attention = 4 * 2 * patches * 32 * (full * patches + windows * 64)
+    # Its forward pass runs the merger too.
+    assert seen - merged + attention == pytest.approx(tower_flops(config, 1), rel=1e-3)
 
 
 def test_the_papers_model_costs_what_its_size_says():

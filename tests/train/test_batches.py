@@ -59,7 +59,7 @@ CUTS = [
 ]
 BUDGETS = [
     (ranks, {"scenes_per_micro_batch": 1, "tokens_per_micro_batch": budget}, rows)
-    for ranks, budget, rows in ((1, 10_000, 1), (1, 420, 2), (2, 420, 1), (2, 220, 2), (4, 10_000, 1))
+    for ranks, budget, rows in ((1, 10_000, 1), (1, 300, 2), (2, 300, 1), (2, 150, 2), (4, 10_000, 1))
 ]
 
 

@@ -135,6 +135,20 @@ def test_one_rank_stopped_by_sigterm_saves_and_goes_on_under_zero_3(
     assert "was made by another training" in capsys.readouterr().err
 
 
+def test_rows_of_a_token_budget_train_what_single_videos_do(tmp_path: Path) -> None:
+    """Two ranks whose number of rows differs from step to step."""
+    changes = {"scenes_per_step": 6, "scenes_per_micro_batch": 1, "tokens_per_micro_batch": 310, "steps": 12}
+    recipe_path = write_recipe(tmp_path / "recipe.yaml", train=changes)
+    recipe = load_recipe(recipe_path)
+    data = write_data(tmp_path / "data", recipe)
+    run = Run(tmp_path / "run", data, recipe_path, "--ranks", "2")
+    code, told = run.finish(run.start())
+    assert code == 0, told
+    assert "tokens/s" in told and "MFU" in told
+    assert all(0 < record["mfu"] < 1 and 600 < record["tokens"] < 650 for record in run.records())
+    _check_equals_plain_training(run, recipe, data)
+
+
 def test_a_failing_rank_is_named_with_its_cause(tmp_path: Path) -> None:
     recipe_path = write_recipe(tmp_path / "recipe.yaml", train={"steps": 4})
     recipe = load_recipe(recipe_path)
