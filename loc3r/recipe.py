@@ -306,7 +306,7 @@ class Recipe(Section):
             raise ValueError("model.vision.kind=lite0 needs model.vision.frozen=true and data.patch_px=32")
         if self.loss.pointing and not (model.mention_layer and model.language.kind == "qwen3"):
             raise ValueError("loss.pointing needs model.mention_layer and model.language.kind=qwen3")
-        if self.loss.pose_pointing and not (self.loss.pointing and model.mention_layer < model.language.layers):
+        if self.loss.pose_pointing and not (self.loss.pointing and (model.mention_layer or 0) < model.language.layers):
             raise ValueError("loss.pose_pointing needs loss.pointing and a layer after model.mention_layer")
         if model.frame_interval_s != 1 and model.video_sentence != "time":
             raise ValueError("model.frame_interval_s needs model.video_sentence=time")
