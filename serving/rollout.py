@@ -99,7 +99,7 @@ class Servers(Cluster, ABC):
             return ""
         with contextlib.suppress(Loc3RError):  # it has no log yet
             said = FAILED_LOAD.findall(self.last_words(pod.metadata.name, 200))
-            return f"{pod.metadata.name}: {said[-1]}" if said else ""
+            return f"{pod.metadata.name}: {max(said, key=len)}" if said else ""  # the one that says why
         return ""
 
 
