@@ -40,7 +40,6 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, 
         subprocess.run([sys.executable, "-m", "loc3r", *stop], cwd=folder, env=environment, check=False)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_commands_work_from_top_to_bottom(workspace: tuple[Path, dict[str, str]]) -> None:
     folder, environment = workspace

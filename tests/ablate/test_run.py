@@ -17,7 +17,6 @@ from loc3r.results.page import ABLATION
 from loc3r.train.trainer import Stopped
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1500)
 def test_a_killed_ablation_goes_on_and_is_recorded_in_mlflow(
     make_plan: Callable[..., Plan], train, tmp_path: Path

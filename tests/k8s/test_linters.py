@@ -45,7 +45,6 @@ def test_the_dockerfile_follows_hadolint():
     assert told.returncode == 0, told.stdout
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_checkov_finds_nothing_but_what_is_explained(overlays, tmp_path):
     """Over the built objects; every exception stands with its reason in k8s/checkov.yaml."""

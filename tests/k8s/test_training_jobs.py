@@ -162,7 +162,6 @@ def test_a_recipe_that_comes_with_the_job_is_written_where_the_ranks_read_it(tmp
     assert recipe.read_text() == "name: 'a $b'\nseed: 1\n"
 
 
-@pytest.mark.slow
 def test_dvc_brings_the_revision_that_the_config_map_names(tmp_path):
     """The real dvc.yaml, a lock file that DVC wrote, and a remote: the pod has nothing else."""
     origin, revision, remote = tmp_path / "origin", tmp_path / "revision", tmp_path / "remote"
@@ -196,7 +195,6 @@ def test_dvc_brings_the_revision_that_the_config_map_names(tmp_path):
     assert fetched.read_text() == '{"folder": "data/prepared/train"}'
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(1500)
 def test_two_pods_train_on_rooms_that_their_first_step_makes(overlays, tmp_path):
     """The laptop's job for real, as two groups of processes: commands and environment are the manifests'."""

@@ -153,7 +153,6 @@ def test_meteor_scores_from_its_statistics(monkeypatch: pytest.MonkeyPatch) -> N
     assert sums[:, 20].tolist() == [0, 0, 1, 2, 1, 1, 3, 2, 0]  # a perfect answer is not in pieces
 
 
-@pytest.mark.slow
 @NEEDS_JAVA
 def test_meteor_is_pycocoevalcaps(shared_data: Path) -> None:
     from pycocoevalcap.meteor.meteor import Meteor

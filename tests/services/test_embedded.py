@@ -30,7 +30,6 @@ def settings_in(folder: Path, **fields: str) -> Settings:
     return Settings(_env_file=None, state_dir=folder / "state", **fields)  # type: ignore[call-arg]
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_their_life(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LOC3R_TRACKING_URI", "LOC3R_S3_ENDPOINT"):

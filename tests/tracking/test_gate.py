@@ -22,7 +22,7 @@ from loc3r.tracking.lineage import model_hash
 from loc3r.tracking.registry import Registry
 from loc3r.tracking.runs import run_of_model
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("tracking")]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("tracking")]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from loc3r.tracking.gate import rollback, settle
 from loc3r.tracking.registry import ModelVersion, Registry, fetch_model
 from loc3r.tracking.runs import TrackedRun, find_run, open_run, run_of_model
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.xdist_group("tracking")]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.xdist_group("tracking")]
 
 
 KILLED_REGISTRAR = """

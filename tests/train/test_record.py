@@ -34,7 +34,6 @@ def job_of(folder: Path, uri: str) -> TrainingJob:
     return TrainingJob(recipe, (), small_recipe(), folder / "data", folder / "out", None, uri, None, "cpu")
 
 
-@pytest.mark.slow
 def test_a_run_is_recorded_resumed_and_mended(
     tmp_path: Path, server: MlflowServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,7 +24,7 @@ from loc3r.recipe import Recipe, load_recipe
 from loc3r.scenes.shards import PreparedData
 from loc3r.train.sampler import StepSampler
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.timeout(1500)]
 PATIENCE_S = 400
 
 
