@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from loc3r.cluster.cost import gpu_hours
 from loc3r.cluster.data import storage_uri
 from loc3r.errors import TrainingError
 from loc3r.files import hash_json
 from loc3r.recipe import Recipe, load_recipe
 from loc3r.settings import load_settings
+from loc3r.train.estimate import gpu_hours
 from loc3r.train.sampler import check_division
 
 RUNTIME = "loc3r"

@@ -9,12 +9,13 @@ left out.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from loc3r.model.backbones.qwen25_vl import FRAMES_A_PATCH, FULL_EVERY, WINDOW_PX
-from loc3r.model.batch import PADDING, UNSUPERVISED, Batch
 from loc3r.model.config import Loc3RConfig
-from loc3r.model.tower import FEATURES, STAGES
 from loc3r.recipe import DataRecipe, LanguageRecipe, VisionRecipe
+
+if TYPE_CHECKING:
+    from loc3r.model.batch import Batch
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Work:
     @classmethod
     def of(cls, batch: Batch) -> Work:
         """The work of a batch, from its tokens."""
+        from loc3r.model.batch import PADDING, UNSUPERVISED
+
         there = batch.owner != PADDING
         videos = len(batch.pixels)
         return cls(
@@ -91,6 +94,8 @@ def _siglip_multiply_adds(data: DataRecipe, vision: VisionRecipe) -> int:
 
 def _qwen25_multiply_adds(data: DataRecipe, vision: VisionRecipe) -> int:
     """Each frame is seen twice in its patches; most blocks attend within windows."""
+    from loc3r.model.backbones.qwen25_vl import FRAMES_A_PATCH, FULL_EVERY, WINDOW_PX
+
     patches, width, layers = _patches(data), vision.hidden, vision.layers
     quarter = max(layers // FULL_EVERY, 1)
     full = len(range(quarter - 1, layers, quarter))
@@ -100,6 +105,8 @@ def _qwen25_multiply_adds(data: DataRecipe, vision: VisionRecipe) -> int:
 
 
 def _lite0_multiply_adds(data: DataRecipe, _: VisionRecipe) -> int:
+    from loc3r.model.tower import STAGES
+
     side, inputs = data.frame_size_px // 2, 32
     total = side**2 * 3 * inputs * 3**2  # the stem
     for expansion, kernel, stride, blocks, channels in STAGES:
@@ -112,6 +119,12 @@ def _lite0_multiply_adds(data: DataRecipe, _: VisionRecipe) -> int:
     return total
 
 
+def _lite0_features() -> int:
+    from loc3r.model.tower import FEATURES
+
+    return FEATURES
+
+
 def _adapter_flops(config: Loc3RConfig, videos: int) -> float:
     """The projector and the camera tokens' two layers."""
     data, vision, width = config.data, config.model.vision, config.model.language.hidden
@@ -119,7 +132,7 @@ def _adapter_flops(config: Loc3RConfig, videos: int) -> float:
         merged = data.pool**2 * vision.hidden
         projector = data.tokens_a_side**2 * (merged**2 + merged * width)
     else:
-        features = FEATURES if vision.kind == "lite0" else vision.hidden
+        features = _lite0_features() if vision.kind == "lite0" else vision.hidden
         projector = _patches(data) * (features * width + width**2)
     return 2.0 * videos * _frames(config) * (projector + config.model.prior_dim * width + width**2)
 

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -76,12 +76,7 @@ class TrainingData:
         self._lengths: dict[tuple[str, int], int] = {}
         # Without packing, a video comes once for each of its questions.
         self._scene = lru_cache(maxsize=recipe.train.scenes_per_micro_batch)(self._read_scene)
-        self.sampler = StepSampler(
-            {scene_id: len(samples) for scene_id, samples in self._samples.items()},
-            questions_per_scene=recipe.train.questions_per_scene,
-            scenes_per_step=recipe.train.scenes_per_step,
-            seed=recipe.seed,
-        )
+        self.sampler = sampler_of(self._samples, recipe)
 
     def load(self, step: int) -> StepBatches:
         """This rank's micro-batches of ``step`` (from 0)."""
@@ -98,7 +93,7 @@ class TrainingData:
             questions=sum(part.questions for part in work),
             situations=sum(int(batch.position_m.isfinite().all(-1).sum()) for batch in batches),
             tokens=sum(part.tokens for part in work),
-            flops=sum(training_flops(config, part) for part in work),
+            flops=sum(training_flops(config, part, language_trained=not self._recipe.lora.rank) for part in work),
         )
 
     def _rows(self, step: int) -> Iterator[list[list[Unit]]]:
@@ -223,6 +218,16 @@ def select_samples(prepared: PreparedData, recipe: TrainRecipe) -> dict[str, tup
             expected=f"some of {known}" if forms else "at least 1 sample",
         )
     return chosen
+
+
+def sampler_of(samples: Mapping[str, Sequence[PreparedSample]], recipe: Recipe) -> StepSampler:
+    """The recipe's way through the selected samples of each scene."""
+    return StepSampler(
+        {scene_id: len(some) for scene_id, some in samples.items()},
+        questions_per_scene=recipe.train.questions_per_scene,
+        scenes_per_step=recipe.train.scenes_per_step,
+        seed=recipe.seed,
+    )
 
 
 def check_data(prepared: PreparedData, recipe: Recipe) -> None:

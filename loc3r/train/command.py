@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,7 +12,7 @@ import click
 from loc3r.cluster.command import CLUSTER_OPTIONS, cluster_options, resume_on_cluster, train_on_cluster
 from loc3r.train.job import Identity, TrainingJob, already_trained, job_options, load_job
 
-LOCAL_OPTIONS = frozenset({"out", "device", "ranks", "replace"})
+LOCAL_OPTIONS = frozenset({"out", "device", "ranks", "replace", "estimate", "gpu"})
 RESUME_OPTIONS = frozenset({"on", "resume", "namespace", "yes"})
 
 
@@ -19,12 +20,17 @@ RESUME_OPTIONS = frozenset({"on", "resume", "namespace", "yes"})
 @job_options(required=False)
 @click.option("--ranks", type=click.IntRange(1), help="Processes on this machine. Default: its GPUs, else 2 at most.")
 @click.option("--replace", is_flag=True, help="If --out holds a training of other recipe, data or start: remove it.")
+@click.option("--estimate", is_flag=True, help="Print memory, tokens a step and time an epoch, and train nothing.")
+@click.option(
+    "--gpu", metavar="NAME", help="With --estimate: the GPU to plan for, such as H100. Default: what is here."
+)
 @cluster_options
-def train(on: str, ranks: int | None, replace: bool, **arguments: Any) -> None:
+def train(on: str, ranks: int | None, replace: bool, estimate: bool, gpu: str | None, **arguments: Any) -> None:
     """Train a recipe with DeepSpeed: tracked by MLflow, resumed where it stopped, not repeated when done.
 
     \b
     Example: loc3r train --recipe recipes/rooms-tiny.yaml --data data/prepared/train --out runs/tiny
+             loc3r train --recipe recipes/loc3r-7b-8x80gb.yaml --estimate --ranks 8 --gpu H100
              loc3r train --recipe recipes/loc3r-7b.yaml --data data/prepared/train --on kubernetes \\
                --nodes 2 --gpus-per-node 4
 
@@ -41,7 +47,10 @@ def train(on: str, ranks: int | None, replace: bool, **arguments: Any) -> None:
     there = {name: arguments.pop(name) for name in CLUSTER_OPTIONS}
     if on == "here":
         _refuse_given(ctx, CLUSTER_OPTIONS, "--on here")
-        _require(ctx, "recipe_path", "data", "out")
+        _require(ctx, "recipe_path", *([] if estimate else ["data", "out"]))
+        if estimate:
+            _print_estimate(ranks, gpu, arguments)
+            return
         _train_here(ranks, replace, arguments)
     elif there["resume"]:
         _refuse_given(ctx, frozenset(ctx.params) - RESUME_OPTIONS, "--resume: the job goes on as it was submitted")
@@ -60,6 +69,22 @@ def _train_here(ranks: int | None, replace: bool, arguments: dict[str, Any]) -> 
     if replace:
         _remove_other(job, job.identity(PreparedData(job.data).data_hash))
     train_job(job, ranks)
+
+
+def _print_estimate(ranks: int | None, gpu: str | None, arguments: dict[str, Any]) -> None:
+    from loc3r.scenes.shards import PreparedData
+    from loc3r.train import estimate
+    from loc3r.train.batches import sampler_of, select_samples
+    from loc3r.train.sampler import check_division
+
+    job = load_job(**{**arguments, "out": arguments["out"] or Path()})
+    ranks = ranks or (1 if gpu else _default_ranks(job.device))
+    train = job.recipe.train
+    check_division(train.scenes_per_step, ranks=ranks, per_micro_batch=train.scenes_per_micro_batch)
+    device = estimate.named(gpu) if gpu else estimate.here(job.device, ranks, train.precision)
+    units = sampler_of(select_samples(PreparedData(job.data), train), job.recipe).units_per_epoch if job.data else None
+    for what, value in estimate.estimate(job.recipe, ranks, device, units).rows():
+        click.echo(f"{what:<22}{value}")
 
 
 def _refuse_given(ctx: click.Context, names: frozenset[str], where: str) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from loc3r.cluster.cost import gpu_hours
 from loc3r.cluster.plan import NAME_LENGTH, check_batch, check_name, plan_training
 from loc3r.errors import DataError, TrainingError
 from loc3r.recipe import load_recipe, parse_recipe

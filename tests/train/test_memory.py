@@ -1,0 +1,129 @@
+"""Estimates against what real training holds and does."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from small import small_recipe, write_data, write_recipe
+
+from loc3r.cli import main
+from loc3r.errors import TrainingError
+from loc3r.model.config import Loc3RConfig
+from loc3r.model.losses import joint_loss
+from loc3r.model.modelling import Loc3R
+from loc3r.model.processor import Processor
+from loc3r.model.tokenizer import train_tokenizer
+from loc3r.recipe import load_recipe
+from loc3r.scenes.shards import PreparedData
+from loc3r.train.batches import TrainingData
+from loc3r.train.estimate import estimate, named, planned_work
+from loc3r.train.memory import activation_bytes, count_parameters
+from loc3r.train.start import tokenizer_texts
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+GIB = 2**30
+CARD_GIB = {"1x24gb": 23.6, "1x80gb": 79.0, "8x80gb": 79.0, "16x32gb": 31.7}
+"""What such GPUs offer of what their names say."""
+
+
+@pytest.mark.parametrize(
+    ("preset", "gpu"), [("1x24gb", "RTX 4090"), ("1x80gb", "H100"), ("8x80gb", "H100"), ("16x32gb", "V100")]
+)
+def test_presets_fit_their_gpus_and_keep_the_paper_s_batch(preset: str, gpu: str) -> None:
+    recipe = load_recipe(RECIPES / f"loc3r-7b-{preset}.yaml")
+    told = estimate(recipe, int(preset.split("x")[0]), named(gpu))
+    assert told.memory.total / GIB + 1 < CARD_GIB[preset]
+    assert told.work.questions == 64
+    assert 7.9e9 < told.parameters.all < 8.3e9
+
+
+def test_more_ranks_hold_less_each_as_the_stage_says() -> None:
+    recipe = load_recipe(RECIPES / "loc3r-7b-8x80gb.yaml")
+    one, eight = (estimate(recipe, ranks, named("H100")).memory for ranks in (1, 8))
+    assert one.optimiser == pytest.approx(8 * eight.optimiser) and one.gradients == pytest.approx(8 * eight.gradients)
+    assert one.weights == eight.weights
+    # DeepSpeed's own arithmetic: 16 bytes a weight
+    assert (one.weights + one.gradients + one.optimiser) / GIB == pytest.approx(113, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("gpu", "ranks", "told"), [("H1000", "1", "H100"), ("H100", "3", "does not divide over the ranks")]
+)
+def test_what_can_t_be_estimated_is_explained(
+    gpu: str, ranks: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = str(RECIPES / "loc3r-7b-8x80gb.yaml")
+    with pytest.raises(SystemExit):
+        main(["train", "--recipe", recipe, "--estimate", "--gpu", gpu, "--ranks", ranks])
+    assert told in capsys.readouterr().err
+
+
+def test_the_command_prints_memory_tokens_and_time_and_starts_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recipe = write_recipe(tmp_path / "recipe.yaml")
+    data = write_data(tmp_path / "data", small_recipe())
+    out = tmp_path / "out"
+    with pytest.raises(SystemExit) as ended:
+        main(
+            ["train", "--recipe", str(recipe), "--data", str(data), "--out", str(out), "--device", "cpu", "--estimate"]
+        )
+    assert not ended.value.code
+    told = capsys.readouterr().out
+    for row in ("memory of a rank", "tokens", "step", "epoch", "training"):
+        assert f"\n{row} " in told
+    assert not out.exists()
+
+
+def test_activations_and_weights_are_what_a_real_step_holds(tmp_path: Path) -> None:
+    language = {
+        **small_recipe().model.language.model_dump(),
+        "hidden": 256,
+        "intermediate": 768,
+        "layers": 6,
+        "heads": 4,
+    }
+    recipe = small_recipe(
+        model={
+            "vision": {"hidden": 16, "layers": 1, "heads": 2, "intermediate": 32, "frozen": True},
+            "language": {**language, "kv_heads": 4}, "prior_dim": 4, "heading_bins": 12,
+        },
+        loss={"naming": 0, "mention": 0, "look_at": 0},
+        train={"scenes_per_step": 2},
+    )  # fmt: skip
+    prepared = PreparedData(write_data(tmp_path / "data", recipe, scenes=2))
+    tokenizer = train_tokenizer(tokenizer_texts(prepared), recipe.model.language.vocabulary)
+    processor = Processor(Loc3RConfig.from_recipe(recipe, prepared.class_names, tokenizer), tokenizer)
+    model = Loc3R(processor.config)
+    trained = sum(weight.numel() for weight in model.parameters() if weight.requires_grad)
+    assert count_parameters(recipe).trained == trained
+
+    data = TrainingData(prepared, recipe, processor, rank=0, ranks=1).load(0)
+    (batch,) = data.batches
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = joint_loss(model(batch), batch, model.config).total()
+    assert math.isfinite(loss.item())
+    for weight in model.parameters():
+        kept.pop(weight.untyped_storage().data_ptr(), None)
+    told = activation_bytes(
+        recipe, tokens=batch.ids.numel(), videos=len(batch.pixels), answers=int((batch.labels >= 0).sum())
+    )
+    assert told == pytest.approx(sum(kept.values()), rel=0.25)
+    planned = planned_work(recipe)
+    assert planned.tokens == pytest.approx(data.tokens, rel=0.35), "questions of ordinary length"
+    assert planned.questions == data.questions and planned.videos == 2
+
+
+def test_an_unknown_gpu_is_refused() -> None:
+    with pytest.raises(TrainingError, match="unknown GPU"):
+        named("Voodoo 2")
