@@ -18,7 +18,7 @@ def pipeline() -> None:
     "--size", type=click.Choice(["laptop", "production"]), default="production", show_default=True,
     help="Resources of the steps: those of the overlay of this name; laptop asks for no GPU.",
 )  # fmt: skip
-@click.option("--image", help="Image of the steps, where it is not the released one.")
+@click.option("--image", help="One image for all steps, a build of the target train. Default: the released ones.")
 @click.option("--nodes", default=1, show_default=True, help="Default of the parameter: pods of a training.")
 @click.option("--gpus-per-node", default=0, show_default=True, help="Default of the parameter: GPUs of each.")
 def compile(output: Path, size: str, image: str | None, nodes: int, gpus_per_node: int) -> None:
@@ -31,11 +31,10 @@ def compile(output: Path, size: str, image: str | None, nodes: int, gpus_per_nod
     """
     from kfp.compiler import Compiler
 
-    from pipelines.components import IMAGE
     from pipelines.pipeline import define
     from pipelines.platform import SIZES, Cluster
 
-    Compiler().compile(define(Cluster(image or IMAGE, SIZES[size]), nodes, gpus_per_node), str(output))
+    Compiler().compile(define(Cluster(image, SIZES[size]), nodes, gpus_per_node), str(output))
     click.echo(f"wrote {output}")
 
 

@@ -14,7 +14,10 @@ from typing import NamedTuple
 from kfp import dsl
 from kfp.dsl import HTML, Dataset, Input, Markdown, Metrics, Model, Output
 
-IMAGE = "ghcr.io/loc3r/loc3r:0.1.0"
+IMAGE = "ghcr.io/loc3r/loc3r-pipeline:0.1.0"
+"""Of steps that read, decide, wait or hand on: the Dockerfile's target pipeline, which has no torch."""
+COMPUTE_IMAGE = "ghcr.io/loc3r/loc3r:0.1.0"
+"""Of steps that make data or run a model: target train."""
 
 
 @dsl.component(base_image=IMAGE, install_kfp_package=False)
@@ -27,7 +30,7 @@ def pin_inputs(recipe: str, init: str, train_data: str, test_data: str) -> Named
     return steps.pin(recipe, init, train_data, test_data)
 
 
-@dsl.component(base_image=IMAGE, install_kfp_package=False)
+@dsl.component(base_image=COMPUTE_IMAGE, install_kfp_package=False)
 def fetch_data(data: str, split: str, recipe: str, prepared: Output[Dataset]) -> NamedTuple(
     "Fetched", [("data_hash", str)]
 ):  # type: ignore[valid-type]
@@ -97,7 +100,7 @@ def train_model(
     return namedtuple("Trained", ["model_hash"])(digest)
 
 
-@dsl.component(base_image=IMAGE, install_kfp_package=False)
+@dsl.component(base_image=COMPUTE_IMAGE, install_kfp_package=False)
 def evaluate_model(
     model_hash: str,
     train_hash: str,

@@ -11,7 +11,6 @@ from kfp import dsl
 from kfp.dsl.graph_component import GraphComponent
 
 from pipelines.components import (
-    IMAGE,
     deploy_champion,
     evaluate_model,
     fetch_data,
@@ -130,4 +129,4 @@ def _retried(task: dsl.PipelineTask, name: str) -> dsl.PipelineTask:
     return task.set_display_name(name).set_retry(num_retries=2, backoff_duration="10s", backoff_factor=3)
 
 
-loc3r_pipeline = define(Cluster(image=IMAGE, size=SIZES["production"]))
+loc3r_pipeline = define(Cluster(image=None, size=SIZES["production"]))

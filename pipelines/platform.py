@@ -1,6 +1,6 @@
 """What a step gets on a cluster: image, sizes, nodes, volumes, settings, secrets. The local runner passes over it.
 
-The names are those of k8s/ (tests/k8s/test_pipeline.py compares them): a step gets the secrets that it needs, no more.
+The names are those of k8s/ (tests/k8s/test_pipeline_package.py compares them): a step gets the secrets that it needs, no more.
 """
 
 from __future__ import annotations
@@ -80,12 +80,14 @@ SIZES = {
 class Cluster:
     """How one compiled package runs on a cluster."""
 
-    image: str
+    image: str | None
+    """One image for all steps, a build of the Dockerfile's target train; None leaves each its component's."""
     size: Size
 
     def place(self, task: dsl.PipelineTask, resources: Resources, *secrets: Secret) -> dsl.PipelineTask:
         """Give a step its image, resources, settings, secrets and the work volume at /workspace, its current folder."""
-        task.set_container_image(self.image)
+        if self.image:
+            task.set_container_image(self.image)
         _limit(task, resources)
         if resources.gpus:
             task.set_accelerator_type("nvidia.com/gpu").set_accelerator_limit(resources.gpus)

@@ -1,12 +1,9 @@
 """Overlays build; files say how to use them; images are pinned in one place and are those that we build."""
 
 import re
-import tomllib
 
 import yaml
 from manifests import K8S, REPOSITORY, named, pods
-
-from pipelines.components import IMAGE
 
 FILES = sorted(path for path in K8S.rglob("*") if path.suffix in (".yaml", ".env", ".sh", ".ini", ".py"))
 IMAGES = {each["name"]: each for each in yaml.safe_load((K8S / "images/kustomization.yaml").read_text())["images"]}
@@ -63,30 +60,8 @@ def test_images_are_written_once_and_pinned(objects):
     assert in_files <= set(IMAGES)
 
 
-def test_our_images_are_those_of_the_dockerfile_the_pipeline_and_the_package():
-    version = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
-    assert IMAGES["loc3r"]["newTag"] == IMAGES["loc3r-serve"]["newTag"] == version
-    ours = f"{IMAGES['loc3r']['newName']}:{version}"
-    assert ours == IMAGE
-    assert ours in (REPOSITORY / "Dockerfile").read_text()
-    script = (K8S / "overlays/laptop/up.sh").read_text()
-    assert ours in script
-    assert f"{IMAGES['loc3r-serve']['newName']}:{version}" in script
-
-
 def test_the_migration_is_named_after_the_version_that_it_migrates_to(overlays):
     version = re.match(r"v([\d.]+)-full$", IMAGES["mlflow"]["newTag"]).group(1)
     named(overlays["laptop"], "Job", f"loc3r-mlflow-migrate-{version.replace('.', '-')}")
     locked = re.search(r"^mlflow==([\d.]+)$", (REPOSITORY / "requirements.lock").read_text(), re.M).group(1)
     assert version == locked, "clients and server are of one version"
-
-
-def test_paths_inside_our_image_are_put_there_by_the_dockerfile(overlays):
-    dockerfile = (REPOSITORY / "Dockerfile").read_text()
-    texts = [str(each) for objects in overlays.values() for each in objects]
-    paths = {path for text in texts for path in re.findall(r"/opt/loc3r/([\w./-]+)", text)}
-    assert paths
-    for path in paths:
-        assert (REPOSITORY / path).exists(), path
-        folder = path.split("/")[0]
-        assert f"COPY {folder} /opt/loc3r/{folder}" in dockerfile

@@ -18,6 +18,7 @@ from loc3r.cli import VERBS
 from loc3r.recipe import load_recipe
 from loc3r.settings import Settings
 from pipelines.command import pipeline
+from pipelines.components import COMPUTE_IMAGE, IMAGE
 
 ROOT = Path(__file__).parent.parent.parent
 ANEW = {"pin-inputs", "gate-model", "gate-model-2", "is-served", "deploy-champion", "report-run"}
@@ -128,7 +129,9 @@ def test_every_step_runs_in_the_image_and_calls_verbs_that_exist(package: Docume
     called = {verb for source in sources for verb in re.findall(r'\["loc3r", "(\w+)"', source)}
     assert called == {"train", "evaluate", "gate", "deploy"}
     assert called <= set(VERBS)
-    assert len({each["container"]["image"] for each in executors.values()}) == 1
+    compute = {name for name, each in executors.items() if each["container"]["image"] == COMPUTE_IMAGE}
+    assert {name.removeprefix("exec-").rstrip("-23456789") for name in compute} == {"fetch-data", "evaluate-model"}
+    assert {each["container"]["image"] for each in executors.values()} == {IMAGE, COMPUTE_IMAGE}
 
 
 def test_the_image_can_be_another(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ trainer="https://github.com/kubeflow/trainer.git/manifests/overlays/manager?ref=
 
 kind get clusters | grep -qx loc3r || kind create cluster --name loc3r
 kubectl config use-context kind-loc3r
-docker build --tag ghcr.io/loc3r/loc3r:0.1.0 .
-docker build --build-arg BASE_IMAGE=nvcr.io/nvidia/tritonserver:26.09-py3 --tag ghcr.io/loc3r/loc3r-serve:0.1.0 .
-kind load docker-image --name loc3r ghcr.io/loc3r/loc3r:0.1.0 ghcr.io/loc3r/loc3r-serve:0.1.0
+docker build --target train --build-arg UV_TORCH_BACKEND=cpu --tag ghcr.io/loc3r/loc3r:0.1.0 .
+docker build --target pipeline --tag ghcr.io/loc3r/loc3r-pipeline:0.1.0 .
+docker build --target serve --build-arg UV_TORCH_BACKEND=cpu --tag ghcr.io/loc3r/loc3r-serve:0.1.0 .
+kind load docker-image --name loc3r ghcr.io/loc3r/loc3r:0.1.0 ghcr.io/loc3r/loc3r-pipeline:0.1.0 ghcr.io/loc3r/loc3r-serve:0.1.0
 
 kubectl apply --server-side -k "$trainer"
 kubectl wait --for=condition=Available deployment --all --namespace kubeflow-system --timeout=10m

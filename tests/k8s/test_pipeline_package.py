@@ -14,7 +14,7 @@ from test_policies import opens, quantity, secrets
 
 from loc3r.settings import Settings
 from pipelines.command import pipeline
-from pipelines.components import IMAGE
+from pipelines.components import COMPUTE_IMAGE, IMAGE
 
 SIZES = ("laptop", "production")
 Document = dict[str, Any]
@@ -58,7 +58,7 @@ def objects(overlays: dict[str, Objects], size: str) -> Objects:
 
 
 def test_steps_run_our_image_as_its_user_without_more(containers: Document, configs: Document) -> None:
-    assert {each["image"] for each in containers.values()} == {IMAGE}
+    assert {each["image"] for each in containers.values()} == {IMAGE, COMPUTE_IMAGE}
     for name, config in configs.items():
         assert config["imagePullPolicy"] == "IfNotPresent"
         assert config["securityContext"] == {"runAsNonRoot": True, "runAsUser": "10001", "runAsGroup": "10001"}, name
