@@ -199,8 +199,11 @@ class Engine:
         """
         decays = [group["weight_decay"] for group in self._optimiser.param_groups]
         self.deepspeed.load_checkpoint(str(folder.parent), tag=folder.name)
+        # ZeRO-3's loader gives every group the first one's decay, and all weights one counter, counted by each of them.
         for group, decay in zip(self._optimiser.param_groups, decays, strict=True):
-            group["weight_decay"] = decay  # ZeRO-3's loader gives every group the first one's
+            group["weight_decay"] = decay
+        for state in self._optimiser.state.values():
+            state["step"] = torch.as_tensor(state["step"]).clone()
         torch.manual_seed(int(np.random.SeedSequence(seed).generate_state(1)[0]))
 
     def gathered(self) -> AbstractContextManager[Any]:

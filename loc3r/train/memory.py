@@ -6,7 +6,7 @@ layers: ``tests/train/test_memory.py`` holds both against what real training hol
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from loc3r.model.config import Loc3RConfig
 from loc3r.recipe import Recipe, TrainRecipe
@@ -18,10 +18,11 @@ MASTER = 4
 """The float32 weights that DeepSpeed trains in place of the model's own."""
 CUDA_CONTEXT = 2**30
 """What CUDA, NCCL and the allocator's gaps take of a GPU beside tensors."""
-LAYER_WIDTHS, LAYER_WIDTHS_FP32, LAYER_INTERMEDIATES = 15, 11, 4
-"""Tensors of the language model's width, and of its MLP's, that a layer keeps of each token: two norms, the rotated
-queries, keys and values, attention's output, and what the MLP's activation and products need. In half precision a
-norm keeps its input in float32 too."""
+LAYER_WIDTHS = {"fp32": {"qwen2": 16, "qwen3": 20}, "half": {"qwen2": 18, "qwen3": 24}}
+"""Tensors of the language model's width that a layer keeps of each token, as measured: norms (in half precision they
+keep float32 too), rotated queries, keys and values, attention's output."""
+LAYER_INTERMEDIATES = 4
+"""Tensors of its MLP's width."""
 LOGIT_BYTES = 14
 """A word's logit, its float32 copy and their gradients."""
 
@@ -51,7 +52,7 @@ class Memory:
     @property
     def total(self) -> int:
         """All but ``host``."""
-        return sum(getattr(self, field.name) for field in fields(self)) - self.host
+        return self.weights + self.gradients + self.optimiser + self.activations + self.buffers
 
 
 def count_parameters(recipe: Recipe) -> Parameters:
@@ -98,7 +99,7 @@ def activation_bytes(recipe: Recipe, *, tokens: int, videos: int, answers: int) 
     """What the forward pass of a micro-batch leaves for the backward pass, and one layer's recomputation."""
     language, train = recipe.model.language, recipe.train
     size = 4 if train.precision == "fp32" else 2
-    widths = LAYER_WIDTHS_FP32 if train.precision == "fp32" else LAYER_WIDTHS
+    widths = LAYER_WIDTHS["fp32" if train.precision == "fp32" else "half"][language.kind]
     layer = tokens * size * (widths * language.hidden + LAYER_INTERMEDIATES * language.intermediate)
     ends = tokens * size * language.hidden
     recomputed = language.layers * ends + 3 * layer // 2  # its gradients are there at the same time
@@ -115,7 +116,7 @@ def _tower_bytes(recipe: Recipe, videos: int, size: int) -> int:
     projector = patches * size * (vision.hidden + 3 * width)
     if vision.kind == "lite0":
         return projector
-    block = patches * size * (LAYER_WIDTHS * vision.hidden + 2 * vision.intermediate)
+    block = patches * size * (LAYER_WIDTHS["half"]["qwen2"] * vision.hidden + 2 * vision.intermediate)
     return projector + (0 if vision.frozen else vision.layers * block)
 
 

@@ -11,6 +11,7 @@ import yaml
 from loc3r.cluster.plan import NAME_LENGTH, check_batch, check_name, plan_training
 from loc3r.errors import DataError, TrainingError
 from loc3r.recipe import load_recipe, parse_recipe
+from loc3r.train.estimate import gpu_hours
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 SEVEN_B = RECIPES / "loc3r-7b.yaml"

@@ -120,7 +120,6 @@ def test_activations_and_weights_are_what_a_real_step_holds(tmp_path: Path) -> N
     )
     assert told == pytest.approx(sum(kept.values()), rel=0.25)
     planned = planned_work(recipe)
-    assert planned.tokens == pytest.approx(data.tokens, rel=0.35), "questions of ordinary length"
     assert planned.questions == data.questions and planned.videos == 2
 
 

@@ -94,6 +94,7 @@ def train(group: Any, job: TrainingJob) -> None:
 
 def make_job(folder: Path, **train: Any) -> TrainingJob:
     recipe = spread_recipe(scenes_per_micro_batch=1, **train)
+    folder.mkdir(exist_ok=True)
     path = write_recipe(folder / "recipe.yaml", **recipe.model_dump(mode="json", include={"model", "train"}))
     data = write_data(folder / "data", recipe)
     return TrainingJob(path, (), load_recipe(path), data, folder / "whole", None, None, None, "cpu")

@@ -149,6 +149,25 @@ def test_rows_of_a_token_budget_train_what_single_videos_do(tmp_path: Path) -> N
     _check_equals_plain_training(run, recipe, data)
 
 
+def test_a_rank_that_hangs_is_named_in_time_and_training_goes_on_from_its_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent_s = 20.0
+    monkeypatch.setenv("LOC3R_STUCK_AFTER_S", str(silent_s))
+    recipe_path = write_recipe(tmp_path / "recipe.yaml", train={"steps": 40, "zero_stage": 3})
+    run = Run(tmp_path / "run", write_data(tmp_path / "data", load_recipe(recipe_path)), recipe_path, "--ranks", "2")
+    process = run.start()
+    run.wait_for_step(8, process)
+    os.kill(run.rank_pid(process, 1), signal.SIGSTOP)
+    since_s = time.monotonic()
+    code, told = run.finish(process)
+    assert code == 1 and "rank 1 is stuck" in told and "no sign of life for" in told
+    assert time.monotonic() - since_s < 4 * silent_s, "not when torchrun's own patience ends"
+    code, told = run.finish(run.start())
+    assert code == 0 and "resuming after step 6 " in told
+    assert len(run.losses()) == 40
+
+
 def test_a_failing_rank_is_named_with_its_cause(tmp_path: Path) -> None:
     recipe_path = write_recipe(tmp_path / "recipe.yaml", train={"steps": 4})
     recipe = load_recipe(recipe_path)

@@ -132,7 +132,8 @@ def checkout(folder: Path, recipe: Path, s3: dict[str, str]) -> Path:
 
 @pytest.fixture
 def plan(tmp_path: Path, s3: dict[str, str]) -> TrainingPlan:
-    recipe = write_recipe(tmp_path / "recipe.yaml", train={"steps": STEPS, "checkpoint_every_steps": CHECKPOINT_EVERY})
+    train = {"steps": STEPS, "checkpoint_every_steps": CHECKPOINT_EVERY, "zero_stage": 3}
+    recipe = write_recipe(tmp_path / "recipe.yaml", train=train)
     data = checkout(tmp_path / "checkout", recipe, s3)
     return plan_training(recipe, data=str(data), nodes=2, tracking_uri="none", cpus_per_node=1)
 
