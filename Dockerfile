@@ -13,12 +13,11 @@ ARG SERVE_IMAGE=nvcr.io/nvidia/tritonserver:26.09-py3
 FROM ${BASE_IMAGE} AS tools
 RUN python3 -m pip install --no-cache-dir --target /opt/tools uv==0.13.9
 
-FROM tools AS package
-COPY pyproject.toml README.md LICENSE THIRD_PARTY_NOTICES.md /src/
-COPY loc3r /src/loc3r
-COPY pipelines /src/pipelines
-COPY serving /src/serving
-RUN /opt/tools/bin/uv build --wheel --no-cache --out-dir /opt/package /src
+FROM scratch AS source
+COPY pyproject.toml README.md LICENSE THIRD_PARTY_NOTICES.md /
+COPY loc3r /loc3r
+COPY pipelines /pipelines
+COPY serving /serving
 
 # An environment finds the Python that it was made with: each is made on the base that it will run on.
 FROM ${BASE_IMAGE} AS build
@@ -29,9 +28,15 @@ WORKDIR /src
 FROM build AS train-libraries
 ARG UV_TORCH_BACKEND
 RUN sh image_libraries.sh client train real pipelines
+FROM train-libraries AS train-program
+COPY --from=source / /src
+RUN uv pip install --compile-bytecode --no-deps --python /opt/loc3r/bin/python --prefix /opt/program /src
 
 FROM build AS pipeline-libraries
 RUN sh image_libraries.sh client pipelines
+FROM pipeline-libraries AS pipeline-program
+COPY --from=source / /src
+RUN uv pip install --compile-bytecode --no-deps --python /opt/loc3r/bin/python --prefix /opt/program /src
 
 FROM ${SERVE_IMAGE} AS serve-libraries
 ARG UV_TORCH_BACKEND
@@ -39,26 +44,27 @@ COPY --from=tools /opt/tools/bin/uv /usr/local/bin/
 COPY requirements.lock pyproject.toml README.md scripts/image_libraries.sh /src/
 WORKDIR /src
 RUN sh image_libraries.sh serve
+FROM serve-libraries AS serve-program
+COPY --from=source / /src
+RUN uv pip install --compile-bytecode --no-deps --python /opt/loc3r/bin/python --prefix /opt/program /src
 
-# The images. Libraries are a layer of their own: a new version of Loc3R moves megabytes.
+# The images. Libraries are a layer, and Loc3R is one: a new version of it moves 20 MB.
 FROM ${SERVE_IMAGE} AS serve
 COPY --from=serve-libraries /opt/loc3r /opt/loc3r
+COPY --from=serve-program /opt/program /opt/loc3r
 ENV PATH=/opt/loc3r/bin:$PATH PYTHONUNBUFFERED=1
-RUN --mount=type=bind,from=package,source=/opt,target=/mnt \
-    /mnt/tools/bin/uv pip install --no-cache --no-deps --python /opt/loc3r/bin/python /mnt/package/*.whl \
-    && useradd --uid 10001 --create-home loc3r
+RUN useradd --uid 10001 --create-home loc3r && rm -f /opt/loc3r/.lock
 USER 10001
 ENTRYPOINT ["tritonserver"]
 CMD ["--help"]
 
 FROM ${BASE_IMAGE} AS pipeline
 COPY --from=pipeline-libraries /opt/loc3r /opt/loc3r
+COPY --from=pipeline-program /opt/program /opt/loc3r
 COPY recipes /opt/loc3r/recipes
 COPY checkpoints /opt/loc3r/checkpoints
 ENV PATH=/opt/loc3r/bin:$PATH PYTHONUNBUFFERED=1
-RUN --mount=type=bind,from=package,source=/opt,target=/mnt \
-    /mnt/tools/bin/uv pip install --no-cache --no-deps --python /opt/loc3r/bin/python /mnt/package/*.whl \
-    && useradd --uid 10001 --create-home loc3r
+RUN useradd --uid 10001 --create-home loc3r && rm -f /opt/loc3r/.lock
 USER 10001
 WORKDIR /workspace
 ENTRYPOINT ["loc3r"]
@@ -66,12 +72,11 @@ CMD ["--help"]
 
 FROM ${BASE_IMAGE} AS train
 COPY --from=train-libraries /opt/loc3r /opt/loc3r
+COPY --from=train-program /opt/program /opt/loc3r
 COPY recipes /opt/loc3r/recipes
 COPY checkpoints /opt/loc3r/checkpoints
 ENV PATH=/opt/loc3r/bin:$PATH PYTHONUNBUFFERED=1
-RUN --mount=type=bind,from=package,source=/opt,target=/mnt \
-    /mnt/tools/bin/uv pip install --no-cache --no-deps --python /opt/loc3r/bin/python /mnt/package/*.whl \
-    && useradd --uid 10001 --create-home loc3r
+RUN useradd --uid 10001 --create-home loc3r && rm -f /opt/loc3r/.lock
 USER 10001
 WORKDIR /workspace
 ENTRYPOINT ["loc3r"]

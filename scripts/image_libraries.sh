@@ -13,5 +13,5 @@ uv venv "$environment"
 # shellcheck disable=SC2086  # one word an extra
 uv pip install --compile-bytecode --python "$environment/bin/python" \
   --requirement pyproject.toml $extras --constraint requirements.lock
-uvx --from cyclonedx-bom==7.5.0 cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+uv tool run --from cyclonedx-bom==7.5.0 cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
   --output-file "$environment/sbom.cdx.json" "$environment/bin/python"

@@ -6,8 +6,10 @@ import fnmatch
 import re
 import tomllib
 
+import pytest
 import yaml
-from manifests import K8S, REPOSITORY, pods
+from containers import playable
+from manifests import K8S, REPOSITORY, named, pods
 
 from pipelines.components import COMPUTE_IMAGE, IMAGE
 
@@ -79,15 +81,15 @@ def test_bases_are_arguments_and_a_final_stage_gets_no_tool():
     arguments = dict(re.findall(r"^ARG (\w+_IMAGE)=(\S+)$", DOCKERFILE, re.M))
     assert set(arguments) == {"BASE_IMAGE", "SERVE_IMAGE"}
     assert all(re.search(r":\d+\.\d+", image) for image in arguments.values()), "exact tags"
-    bases = {base for base, _ in STAGES.values()} - set(STAGES)
+    bases = {base for base, _ in STAGES.values()} - {*STAGES, "scratch"}
     assert bases == {f"${{{name}}}" for name in arguments}
     for target in TARGETS.values():
         base, body = STAGES[target]
         made_on = STAGES[f"{target}-libraries"][0]
         assert base == STAGES.get(made_on, (made_on,))[0], "an environment finds the Python that it was made with"
-        assert re.findall(r"COPY --from=(\S+) (\S+)", body) == [(f"{target}-libraries", "/opt/loc3r")], (
-            "tools are mounted"
-        )
+        brought = dict(re.findall(r"COPY --from=(\S+) (\S+)", body))
+        assert brought == {f"{target}-libraries": "/opt/loc3r", f"{target}-program": "/opt/program"}
+        assert re.findall(r"^RUN (\w+)", body, re.M) == ["useradd"], "what builds stays behind"
 
 
 def test_what_is_copied_exists_and_passes_the_ignore_file():
@@ -100,3 +102,20 @@ def test_what_is_copied_exists_and_passes_the_ignore_file():
     assert copied == set(passes)
     assert all((REPOSITORY / each).exists() for each in passes)
     assert not [each for each in passes if fnmatch.fnmatch(each, ".*")], "no hidden file"
+
+
+def test_a_pod_for_podman_has_what_the_kubelet_would_fill_in(overlays):
+    template = named(overlays["laptop"], "Deployment", "loc3r-triton")["spec"]["template"]
+    known = {
+        "loc3r-settings": {"TRITON_MODELS": "s3://host/models", "RELEASE": "r1"},
+        "loc3r-triton": {"admin-key": "sesame"},
+    }
+    pod = playable("triton", template, known, {images()["loc3r-serve"]: "localhost/serve"})
+    (container,) = pod["spec"]["containers"]
+    assert container["command"][:2] == ["tritonserver", "--model-repository=s3://host/models/r1"]
+    assert "$(" not in str(pod)
+    context = container["securityContext"]
+    assert context["runAsUser"] == 10001 and context["readOnlyRootFilesystem"] is True
+    assert {each["name"] for each in container["volumeMounts"]} == {each["name"] for each in pod["spec"]["volumes"]}
+    with pytest.raises(KeyError, match="loc3r-triton"):
+        playable("triton", template, {"loc3r-settings": {}}, {images()["loc3r-serve"]: "localhost/serve"})
