@@ -149,6 +149,7 @@ def test_rows_of_a_token_budget_train_what_single_videos_do(tmp_path: Path) -> N
     _check_equals_plain_training(run, recipe, data)
 
 
+@pytest.mark.slow
 def test_a_rank_that_hangs_is_named_in_time_and_training_goes_on_from_its_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
