@@ -1,6 +1,7 @@
 """What a step gets on a cluster: image, sizes, nodes, volumes, settings, secrets. The local runner passes over it.
 
-The names are those of k8s/ (tests/k8s/test_pipeline_package.py compares them): a step gets the secrets that it needs, no more.
+The names are those of k8s/ (tests/k8s/test_pipeline_package.py compares them): a step gets the secrets that it
+needs, no more.
 """
 
 from __future__ import annotations
