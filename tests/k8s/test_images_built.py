@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -68,7 +69,8 @@ def image(engine: Engine) -> Callable[[str], str]:
 def test_a_target_is_built_and_holds_what_its_pods_start_and_no_tool(engine, image, target):
     built = image(target)
     assert engine.run(built, "id", "-u").strip() == "10001"
-    found = engine.run(built, "sh", "-c", f"command -v {' '.join([*COMMANDS[target], *TOOLS])}; true").split()
+    asked = f"for each in {' '.join([*COMMANDS[target], *TOOLS])}; do command -v $each; done; true"
+    found = engine.run(built, "sh", "-c", asked).split()
     assert {Path(each).name for each in found} == COMMANDS[target]
     assert engine.run(built, "sh", "-c", "find /opt/loc3r \\( -name pip -o -writable \\) -print | head").strip() == ""
     engine.run(built, "python", "-c", WORKS[target], options=["--env=HOME=/tmp", "--env=USER=loc3r"])
@@ -144,19 +146,16 @@ def postgres(network, tmp_path: Path) -> Iterator[None]:
     tools = Path(next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"))), "/nowhere"))
     if not (tools / "initdb").is_file():
         pytest.skip("needs PostgreSQL: apt-get install postgresql")
-    folder, password = tmp_path / "postgres", tmp_path / "password"
-    folder.mkdir()
-    password.write_text("secret")
-    for path in (folder, password):
-        shutil.chown(path, 10001, 10001)
-    as_user = ["setpriv", "--reuid=10001", "--regid=10001", "--clear-groups"]
-    reachable = [*tmp_path.parents][:-2]
-    modes = {each: each.stat().st_mode for each in (tmp_path, *reachable)}
-    for each in modes:
-        each.chmod(modes[each] | 0o011)
+    made = tempfile.TemporaryDirectory(prefix="postgres-")  # its user may not pass through tmp_path
+    folder = Path(made.name)
+    (folder / "password").write_text("secret")
+    for path in (folder, folder / "password"):
+        shutil.chown(path, "nobody", "nogroup")
+    as_user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"]
     data = str(folder / "data")
-    initialise = [f"{tools}/initdb", "-D", data, "-U", "mlflow", f"--pwfile={password}", "-A", "scram-sha-256"]
-    subprocess.run([*as_user, *initialise], check=True, capture_output=True, timeout=300, cwd="/")
+    initialise = [f"{tools}/initdb", "-D", data, "-U", "mlflow", f"--pwfile={folder}/password", "-A", "scram-sha-256"]
+    told = subprocess.run([*as_user, *initialise], capture_output=True, cwd="/")
+    assert told.returncode == 0, told.stderr.decode()
     command = [f"{tools}/postgres", "-D", data, "-k", str(folder), "-h", "127.0.0.1"]
     with (tmp_path / "postgres.log").open("w") as log:
         server = subprocess.Popen([*as_user, *command], stdout=log, stderr=log, cwd="/")
@@ -170,8 +169,7 @@ def postgres(network, tmp_path: Path) -> Iterator[None]:
     finally:
         server.terminate()
         server.wait(60)
-        for each, mode in modes.items():
-            each.chmod(mode)
+        made.cleanup()
 
 
 def test_mlflows_pods_migrate_an_empty_database_and_serve_behind_a_password(engine, overlays, postgres, tmp_path):
@@ -193,10 +191,9 @@ def test_mlflows_pods_migrate_an_empty_database_and_serve_behind_a_password(engi
         wait_for("http://127.0.0.1:5000/health", 200, engine, name)
         search = "http://127.0.0.1:5000/api/2.0/mlflow/experiments/search?max_results=1"
         assert status(search) == 401
-        login = b64encode(b"admin:correct horse battery").decode()
-        asked = urllib.request.Request(search, headers={"Authorization": f"Basic {login}"})
-        with urllib.request.urlopen(asked, timeout=30) as reply:
+        login = {"Authorization": f"Basic {b64encode(b'admin:correct horse battery').decode()}"}
+        with urllib.request.urlopen(urllib.request.Request(search, headers=login), timeout=30) as reply:
             assert json.load(reply)["experiments"][0]["name"] == "Default"
-        asked.add_header("Host", "evil.example:5000")
+        stranger = urllib.request.Request(search, headers={**login, "Host": "evil.example:5000"})
         with pytest.raises(urllib.error.HTTPError, match="403"):
-            urllib.request.urlopen(asked, timeout=30)
+            urllib.request.urlopen(stranger, timeout=30)
