@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -80,9 +82,20 @@ def submitted(server: TrainJobServer, name: str, condition: str, exit_code: int)
         server.RequestHandlerClass = server.RequestHandlerClass.__base__
 
 
+@contextmanager
+def heard(number: signal.Signals) -> Iterator[None]:
+    """A process started here gets the signal, also where the tests run in a shell's background, which ignores it."""
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 def test_ctrl_c_stops_to_follow_and_says_how_to_look_again(server: TrainJobServer) -> None:
     command = [sys.executable, "-c", "from loc3r.cli import main; main()", *ON_KUBERNETES, "--rooms=8", "--name=mine"]
-    process = subprocess.Popen([*command, "--yes"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with heard(signal.SIGINT):
+        process = subprocess.Popen([*command, "--yes"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert process.stdout
     for line in process.stdout:
         if line.startswith("mine: "):
