@@ -54,7 +54,7 @@ class Heads(nn.Module):
         with _float32(pos_hidden):
             position, look_at = self._gaussian(self.position(pos_hidden)), self.place(ori_hidden)
             evidence = [ori_hidden, position.mean_m, look_at.mean_m] if self.look_at_on else [ori_hidden]
-            return position, look_at, self.heading(torch.cat(evidence, -1))
+            return position, look_at, self.heading(torch.cat(evidence, -1).to(ori_hidden.dtype))
 
     def _gaussian(self, raw: Tensor) -> Gaussian:
         raw = raw.to(torch.promote_types(raw.dtype, torch.float32))

@@ -227,3 +227,11 @@ def test_pose_tokens_mean_the_mention_beside_the_speaker_and_the_one_faced(proce
         assert token < int(batch.pos_at[question]) - start
         goal_m, near_m = ((batch.position_m, NEAR_M), (batch.look_at_m, 0.01))[which]
         assert math.dist(goal_m[question], batch.mention_m[mention]) < near_m
+
+
+def test_a_model_of_half_precision_has_losses_of_full_precision(make_model, processor, pack, videos):
+    batch = processor.collate([pack(scene, samples) for scene, samples in videos])
+    half, full = (joint_loss(model(batch), batch, processor.config) for model in (make_model().bfloat16(), make_model()))
+    assert half.sums["heading"].dtype == torch.float32
+    for name, mean in full.means().items():
+        assert half.means()[name] == pytest.approx(mean, rel=0.1), name
