@@ -231,7 +231,9 @@ def test_pose_tokens_mean_the_mention_beside_the_speaker_and_the_one_faced(proce
 
 def test_a_model_of_half_precision_has_losses_of_full_precision(make_model, processor, pack, videos):
     batch = processor.collate([pack(scene, samples) for scene, samples in videos])
-    half, full = (joint_loss(model(batch), batch, processor.config) for model in (make_model().bfloat16(), make_model()))
+    half, full = (
+        joint_loss(model(batch), batch, processor.config) for model in (make_model().bfloat16(), make_model())
+    )
     assert half.sums["heading"].dtype == torch.float32
     for name, mean in full.means().items():
         assert half.means()[name] == pytest.approx(mean, rel=0.1), name
