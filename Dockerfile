@@ -48,7 +48,7 @@ FROM serve-libraries AS serve-program
 COPY --from=source / /src
 RUN uv pip install --compile-bytecode --no-deps --python /opt/loc3r/bin/python --prefix /opt/program /src
 
-# The images. Libraries are a layer, and Loc3R is one: a new version of it moves 20 MB.
+# The images. Libraries are a layer, and Loc3R is one: a new version of it moves 16 MB.
 FROM ${SERVE_IMAGE} AS serve
 COPY --from=serve-libraries /opt/loc3r /opt/loc3r
 COPY --from=serve-program /opt/program /opt/loc3r

@@ -139,11 +139,12 @@ def own_network() -> Iterator[None]:
         os.close(before)
 
 
-def playable(name: str, template: Object, environment: Environment, images: Mapping[str, str]) -> Object:
+def playable(name: str, template: Object, environment: Environment, images: Mapping[str, str], folder: Path) -> Object:
     """A Pod that podman starts, of a pod template of k8s/: what the kubelet does before it starts containers, done.
 
     Variables come from ``environment`` (data by the name of its ConfigMap or Secret), $(NAME) is expanded, the pod's
-    security context is each container's. Left out is what podman has nothing for: probes, hooks, accounts.
+    security context is each container's, an emptyDir is a folder in ``folder`` that any user may write to. Left out is
+    what podman has nothing for: probes, hooks, accounts.
 
     Raises:
         KeyError: a reference that is not optional leads nowhere.
@@ -154,7 +155,8 @@ def playable(name: str, template: Object, environment: Environment, images: Mapp
         for part in ("initContainers", "containers")
         if part in spec
     }
-    kept = {"restartPolicy": "Never", "volumes": spec.get("volumes", []), **parts}
+    volumes = [_volume(each, folder / name) for each in spec.get("volumes", [])]
+    kept = {"restartPolicy": "Never", "volumes": volumes, **parts}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": kept}
 
 
@@ -171,6 +173,15 @@ def _container(each: Object, outer: Object, environment: Environment, images: Ma
         "securityContext": {**outer, **each["securityContext"]},
         "volumeMounts": each.get("volumeMounts", []),
     }
+
+
+def _volume(each: Object, folder: Path) -> Object:
+    if "emptyDir" not in each:
+        return each
+    path = folder / each["name"]
+    path.mkdir(parents=True)
+    path.chmod(0o777)
+    return {"name": each["name"], "hostPath": {"path": str(path), "type": "Directory"}}
 
 
 def _variables(container: Object, environment: Environment) -> dict[str, str]:

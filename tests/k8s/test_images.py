@@ -104,13 +104,13 @@ def test_what_is_copied_exists_and_passes_the_ignore_file():
     assert not [each for each in passes if fnmatch.fnmatch(each, ".*")], "no hidden file"
 
 
-def test_a_pod_for_podman_has_what_the_kubelet_would_fill_in(overlays):
+def test_a_pod_for_podman_has_what_the_kubelet_would_fill_in(overlays, tmp_path):
     template = named(overlays["laptop"], "Deployment", "loc3r-triton")["spec"]["template"]
     known = {
         "loc3r-settings": {"TRITON_MODELS": "s3://host/models", "RELEASE": "r1"},
         "loc3r-triton": {"admin-key": "sesame"},
     }
-    pod = playable("triton", template, known, {images()["loc3r-serve"]: "localhost/serve"})
+    pod = playable("triton", template, known, {images()["loc3r-serve"]: "localhost/serve"}, tmp_path)
     (container,) = pod["spec"]["containers"]
     assert container["command"][:2] == ["tritonserver", "--model-repository=s3://host/models/r1"]
     assert "$(" not in str(pod)
@@ -118,4 +118,4 @@ def test_a_pod_for_podman_has_what_the_kubelet_would_fill_in(overlays):
     assert context["runAsUser"] == 10001 and context["readOnlyRootFilesystem"] is True
     assert {each["name"] for each in container["volumeMounts"]} == {each["name"] for each in pod["spec"]["volumes"]}
     with pytest.raises(KeyError, match="loc3r-triton"):
-        playable("triton", template, {"loc3r-settings": {}}, {images()["loc3r-serve"]: "localhost/serve"})
+        playable("other", template, {"loc3r-settings": {}}, {images()["loc3r-serve"]: "localhost/serve"}, tmp_path)

@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import containers
@@ -51,6 +52,7 @@ def engine() -> Engine:
 def image(engine: Engine) -> Callable[[str], str]:
     """Builds a target of the Dockerfile; its name."""
 
+    @cache
     def build(target: str) -> str:
         (name,) = [name for name, each in TARGETS.items() if each == target]
         bases = {"BASE_IMAGE": engine.base()}
@@ -133,7 +135,7 @@ def test_tritons_pod_serves_a_release_from_s3(engine, image, overlays, network, 
             "loc3r-s3": {"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "secret"},
             "loc3r-triton": {"admin-key": "sesame"},
         }
-        pod = playable("loc3r-triton", template_of(objects, "Deployment", "loc3r-triton"), environment, known)
+        pod = playable("loc3r-triton", template_of(objects, "Deployment", "loc3r-triton"), environment, known, tmp_path)
         with engine.playing(pod, [], tmp_path) as name:
             wait_for("http://127.0.0.1:8000/v2/models/loc3r/ready", 200, engine, name)
             assert status("http://127.0.0.1:8000/v2/repository/index", "POST") == 403, "the deployer's"
@@ -183,10 +185,10 @@ def test_mlflows_pods_migrate_an_empty_database_and_serve_behind_a_password(engi
         "loc3r-mlflow": {"admin-password": "correct horse battery", "flask-secret-key": "random"},
         "loc3r-s3": {},
     }
-    migrate = playable("loc3r-migrate", job["spec"]["template"], environment, known)
+    migrate = playable("loc3r-migrate", job["spec"]["template"], environment, known, tmp_path)
     with engine.playing(migrate, [], tmp_path) as name:
         assert engine.podman("wait", f"{name}-migrate", timeout_s=900).strip() == "0"
-    pod = playable("loc3r-mlflow", deployment, environment, known)
+    pod = playable("loc3r-mlflow", deployment, environment, known, tmp_path)
     with engine.playing(pod, of_kind(objects, "ConfigMap"), tmp_path) as name:
         wait_for("http://127.0.0.1:5000/health", 200, engine, name)
         search = "http://127.0.0.1:5000/api/2.0/mlflow/experiments/search?max_results=1"
