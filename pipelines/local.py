@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
 
 from kfp import local
@@ -34,7 +35,10 @@ def run_locally(**arguments: str | int) -> None:
         raise_on_error=True,
     )
     try:
-        loc3r_pipeline(**arguments)
+        with warnings.catch_warnings():
+            # Each step would be told that a laptop has no node selectors, limits and images: it is what we ask for.
+            warnings.filterwarnings("ignore", module=r"kfp\.local\.")
+            loc3r_pipeline(**arguments)
     except RuntimeError as error:
         raise PipelineError(
             "the pipeline stopped", received=error, fix="scroll up to the step's own message"
