@@ -2,7 +2,7 @@
 # An environment at /opt/loc3r with the libraries of the extras that are named, at the lock's versions, and its SBOM.
 # The Dockerfile runs this on each base; uv takes its index, certificates and wheel folders from /etc/uv/uv.toml.
 set -eu
-export UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_PYTHON=python3
+export UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_PYTHON=python3 UV_COMPILE_BYTECODE_TIMEOUT=0
 environment=/opt/loc3r
 
 extras=""

@@ -1,6 +1,6 @@
 """Images and pods without a registry and without a daemon: mmdebstrap, buildah and podman, with a store of their own.
 
-Needs root on Linux. The store is kept (LOC3R_CACHE_DIR, .cache): a second build takes seconds.
+Needs root on Linux. The store is kept (LOC3R_CACHE_DIR, .cache): a second build goes through its layers in two minutes.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from loc3r.settings import load_settings
 BASE = "localhost/python:3.11-bookworm"
 PACKAGES = ("ca-certificates", "libpython3.11", "python3", "python3-pip")
 TOOLS = ("buildah", "podman", "runc", "mmdebstrap", "catatonit")
-Environment = Mapping[str, Mapping[str, str]]
-"""Data of ConfigMaps and Secrets, by their names."""
 SERVICES = ("loc3r-postgres",)
 """Names that pods find at their own address."""
+Environment = Mapping[str, Mapping[str, str]]
+"""Data of ConfigMaps and Secrets, by their names."""
 CLONE_NEWNET = 0x40000000
 CONFIGURATION = """
 [containers]
