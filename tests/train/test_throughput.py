@@ -39,7 +39,8 @@ def test_a_cpu_is_measured_without_touching_trainings_random_numbers() -> None:
 
 def test_peak_memory_is_at_least_what_is_held_now() -> None:
     held_bytes = psutil.Process().memory_info().rss
-    assert held_bytes <= peak_memory_bytes(CPU) < 100 * held_bytes
+    # The kernel counts pages of each thread in batches: its peak may lag behind what it says is held.
+    assert 0.99 * held_bytes <= peak_memory_bytes(CPU) < 100 * held_bytes
 
 
 def test_precisions_multiply_in_their_type() -> None:
