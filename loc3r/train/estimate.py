@@ -12,12 +12,10 @@ from dataclasses import dataclass
 from loc3r.errors import TrainingError
 from loc3r.model.backbones import BACKBONES
 from loc3r.model.config import Loc3RConfig
-from loc3r.model.flops import Work, training_flops
+from loc3r.model.flops import PEAK_TFLOPS, Work, training_flops
 from loc3r.recipe import Recipe
 from loc3r.train.memory import CUDA_CONTEXT, Memory, Parameters, count_parameters, describe_training, estimate_memory
 
-H100_FLOPS = 989e12
-"""Dense bfloat16 operations a second of one H100 SXM (NVIDIA's data sheet)."""
 UTILISATION = 0.35
 """Share of the peak that good video-language training reaches (benchmarks/README.md)."""
 TOKENS_A_QUESTION = 80
@@ -168,8 +166,6 @@ def named(gpu: str) -> Device:
     Raises:
         TrainingError: its speed is not known.
     """
-    from loc3r.train.throughput import PEAK_TFLOPS
-
     known = {name.lower(): (name, tflops) for name, tflops in PEAK_TFLOPS.items()}
     if gpu.lower() not in known:
         raise TrainingError("unknown GPU", received=gpu, expected=", ".join(PEAK_TFLOPS))
@@ -179,7 +175,7 @@ def named(gpu: str) -> Device:
 
 def gpu_hours(recipe: Recipe) -> float:
     """Hours of one H100 for the whole training, at ``UTILISATION``."""
-    return recipe.train.last_step * step_flops(recipe) / (H100_FLOPS * UTILISATION) / 3600
+    return recipe.train.last_step * step_flops(recipe) / (PEAK_TFLOPS["H100"] * 1e12 * UTILISATION) / 3600
 
 
 def _duration(seconds: float) -> str:

@@ -8,12 +8,8 @@ import time
 
 import torch
 
-PEAK_TFLOPS = {
-    "B200": 2250, "H200": 989, "H100 NVL": 835, "H100 PCIe": 756, "H100": 989, "H800": 989, "A100": 312, "A800": 312,
-    "L40S": 362, "L40": 181, "L4": 121, "A40": 150, "A10G": 70, "A10": 125, "RTX 6000 Ada": 364, "RTX A6000": 155,
-    "RTX 4090": 165, "RTX 3090": 71, "V100": 125, "T4": 65, "MI300X": 1307,
-}  # fmt: skip
-"""16-bit matrix products without sparsity, as the makers' data sheets state them; the first name that fits counts."""
+from loc3r.model.flops import PEAK_TFLOPS
+
 SIDE = 1024
 """Of the matrices that are measured."""
 PRODUCTS = 5
