@@ -198,8 +198,8 @@ class Loc3R(nn.Module):
         block, (rows, length) = self.language.layers[index], batch.ids.shape
         hidden = block.input_layernorm(states)
         shape = (rows, length, -1, block.self_attn.head_dim)
-        query = block.self_attn.q_norm(block.self_attn.q_proj(hidden).view(shape))[:, :, :1].transpose(1, 2)
-        key = block.self_attn.k_norm(block.self_attn.k_proj(hidden).view(shape))[:, :, :1].transpose(1, 2)
+        query = block.self_attn.q_norm(block.self_attn.q_proj(hidden).view(shape)[:, :, :1]).transpose(1, 2)
+        key = block.self_attn.k_norm(block.self_attn.k_proj(hidden).view(shape)[:, :, :1]).transpose(1, 2)
         query, key = apply_rotary_pos_emb(query, key, *self.language.rotary_emb(hidden, batch.positions))
         row, at = queries // length, queries % length
         logits = (key[row, 0] @ query[row, 0, at][..., None])[..., 0] * block.self_attn.scaling
