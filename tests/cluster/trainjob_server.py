@@ -7,17 +7,17 @@ must be tried on a cluster.
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from json_handler import JsonHandler
 from strict import problems
 
 Object = dict[str, Any]
@@ -115,12 +115,8 @@ class TrainJobServer(ThreadingHTTPServer):
         return self.pods[-1]
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(JsonHandler):
     server: TrainJobServer
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *arguments: Any) -> None:
-        pass
 
     def do_GET(self) -> None:
         log = LOG.fullmatch(urlsplit(self.path).path)
@@ -130,14 +126,13 @@ class Handler(BaseHTTPRequestHandler):
                 self.server.requests.append((self.command, self.path))
                 self._stream(pod)
                 return
-        self._answer()
+        self._serve()
 
-    do_POST = do_PATCH = do_DELETE = lambda self: self._answer()
+    do_POST = do_PATCH = do_DELETE = lambda self: self._serve()
 
-    def _answer(self) -> None:
+    def _serve(self) -> None:
         self.server.requests.append((self.command, self.path))
-        length = int(self.headers.get("Content-Length", 0))
-        body = json.loads(self.rfile.read(length)) if length else {}
+        body = self.body()
         try:
             if self.server.failures:
                 self.server.failures -= 1
@@ -145,12 +140,7 @@ class Handler(BaseHTTPRequestHandler):
             status, answer = self._decide(urlsplit(self.path).path, body)
         except Refused as refused:
             status, answer = refused.status, {"kind": "Status", "message": str(refused)}
-        content = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "text/plain" if isinstance(answer, str) else "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        self.answer(status, answer)
 
     def _decide(self, path: str, body: Object) -> tuple[int, Object | str]:
         jobs, log = JOBS.fullmatch(path), LOG.fullmatch(path)

@@ -8,17 +8,17 @@ It is not Kubernetes: no admission, no RBAC, no scheduler. What is sent is judge
 from __future__ import annotations
 
 import copy
-import json
 import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import yaml
+from json_handler import JsonHandler
 from strict import problems
 
 Object = dict[str, Any]
@@ -105,41 +105,29 @@ class RolloutServer(ThreadingHTTPServer):
         return {"items": [_pod(each) for each in self.pods]}
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(JsonHandler):
     server: RolloutServer
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *arguments: Any) -> None:
-        pass
 
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
         one, log = ONE.fullmatch(path), LOG.fullmatch(path)
         if path == "/api/v1/namespaces/loc3r/pods":
-            self._answer(200, self.server.pod_list())
+            self.answer(200, self.server.pod_list())
         elif log:
-            self._answer(200, self.server.logs[log[1]])
+            self.answer(200, self.server.logs[log[1]])
         elif one and one[3] in self.server.objects:
-            self._answer(200, self.server.objects[one[3]])
+            self.answer(200, self.server.objects[one[3]])
         else:
-            self._answer(404, {"kind": "Status", "message": f"{path} not found"})
+            self.answer(404, {"kind": "Status", "message": f"{path} not found"})
 
     def do_PATCH(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.body()
         one = ONE.fullmatch(urlsplit(self.path).path)
         assert one and parse_qs(urlsplit(self.path).query)["fieldValidation"] == ["Strict"]
         if self.headers["Content-Type"] != CONTENT_TYPES[one[2]]:
-            self._answer(415, {"kind": "Status", "message": "the body of the request was in an unknown format"})
+            self.answer(415, {"kind": "Status", "message": "the body of the request was in an unknown format"})
             return
-        self._answer(200, self.server.patch(one[3], body, one[2] == "deployments"))
-
-    def _answer(self, status: int, answer: Object | str) -> None:
-        content = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "text/plain" if isinstance(answer, str) else "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        self.answer(200, self.server.patch(one[3], body, one[2] == "deployments"))
 
 
 def _merged(value: Any, patch: Any, strategic: bool) -> Any:
