@@ -153,6 +153,13 @@ class Parts(Builder):
         pivot = np.array(about, float)
         self.vertices[first:] = [(v - pivot) @ turn.T + pivot for v in self.vertices[first:]]
 
+    @contextmanager
+    def moved(self, by: Point) -> Iterator[None]:
+        """All that is added inside is moved."""
+        first = len(self.vertices)
+        yield
+        self.vertices[first:] = [v + np.array(by, float) for v in self.vertices[first:]]
+
     # --- things that many kinds of furniture have
 
     def legs(self, size: Point, style: Legs, thick: float, colour: RGB, inset: float = 2.0) -> None:
