@@ -78,13 +78,13 @@ class Parts(Builder):
             self.uv.append(np.zeros((3, 2)))
             self.owner.append(material)
 
-    def loft(self, rings: Sequence[Floats], colour: RGB) -> None:
-        """A skin over rings (N, 3) of as many points each, convex and one after the other; its ends are closed."""
+    def loft(self, rings: Sequence[Floats], colour: RGB, ends: bool = True) -> None:
+        """A skin over rings (N, 3) of as many points each, convex and one after the other, and over its ends."""
         skin = self.material(colour)
         for lower, upper in pairwise(rings):
             for i, j in zip(range(len(lower)), [*range(1, len(lower)), 0], strict=True):
                 self.face([lower[i], lower[j], upper[j], upper[i]], skin)
-        for ring in (rings[0][::-1], rings[-1]):
+        for ring in (rings[0][::-1], rings[-1]) if ends else ():
             self.face(list(ring), skin)
 
     def block(self, low: Point, high: Point, colour: RGB, bevel: float = 3.0) -> None:
@@ -131,6 +131,15 @@ class Parts(Builder):
         circle = np.stack([np.cos(turns), np.zeros(sides), -np.sin(turns)], 1)
         middle = np.array([centre[0], 0, centre[1]])
         self.loft([middle + circle * radius + (0, height, 0) for radius, height in profile], colour)
+
+    def hoop(self, centre: tuple[float, float], radii: tuple[float, float], low: float, high: float, colour: RGB,
+             sides: int = 14) -> None:  # fmt: skip
+        """A flat ring between two radii round the upright line through (x, z)."""
+        turns = np.arange(sides) * 2 * np.pi / sides
+        circle = np.stack([np.cos(turns), np.zeros(sides), -np.sin(turns)], 1)
+        middle = np.array([centre[0], 0, centre[1]])
+        corners = [(radii[0], low), (radii[1], low), (radii[1], high), (radii[0], high), (radii[0], low)]
+        self.loft([middle + circle * radius + (0, y, 0) for radius, y in corners], colour, ends=False)
 
     def prism(self, outline: Sequence[tuple[float, float]], low: float, high: float, axis: int, colour: RGB) -> None:
         """A convex outline drawn along an axis (0 x, 1 y, 2 z); its points name the other two axes in order."""

@@ -1,0 +1,407 @@
+"""Boxes and the like: chests, cartons, bins, baskets, suitcases; and screens and pianos."""
+
+from __future__ import annotations
+
+import numpy as np
+from own_models import RGB
+from wavefront import Model
+
+from parametric.parts import (
+    BLACKS,
+    FABRICS,
+    LEATHERS,
+    METALS,
+    PAINTS,
+    WHITES,
+    WOODS,
+    Parts,
+    chance,
+    pick,
+    shade,
+    tone,
+)
+
+CARTON: tuple[RGB, ...] = ((0.72, 0.54, 0.36), (0.66, 0.5, 0.34), (0.78, 0.62, 0.44), (0.9, 0.9, 0.88))
+WICKER: tuple[RGB, ...] = (
+    (0.72, 0.55, 0.34),
+    (0.55, 0.38, 0.22),
+    (0.84, 0.74, 0.56),
+    (0.4, 0.28, 0.18),
+    (0.9, 0.88, 0.84),
+)
+
+
+def chest(rng: np.random.Generator) -> Model:
+    """A trunk with a lid: flat or round, with bands of metal or leather, or a plain box for toys."""
+    build = Parts()
+    width, depth, height = (float(rng.uniform(*r)) for r in ((70, 125), (40, 55), (38, 58)))
+    colour = tone(rng, WOODS, WOODS, PAINTS, LEATHERS)
+    metal = tone(rng, METALS, LEATHERS, WOODS)
+    lid = 0.72 * height
+    build.box((0, 3, 0), (width, lid, depth), colour)
+    for x in (0.0, width - 7):
+        for z in (0.0, depth - 7):
+            build.box((x, 0, z), (x + 7, 3, z + 7), shade(colour, 0.6))
+    is_round = chance(rng, 0.4)
+    if is_round:
+        turns = np.linspace(0, np.pi, 7)
+        rise = height - lid + 5
+        arch = [(lid + 0.8 + rise * np.sin(t), depth / 2 + depth / 2 * np.cos(t)) for t in turns]
+        build.prism(arch, -0.5, width + 0.5, 0, shade(colour, 0.92))
+    else:
+        build.box((-1, lid + 0.8, -1), (width + 1, height, depth + 1), shade(colour, 0.92))
+    bands = int(rng.integers(0, 4))
+    for x in np.linspace(-0.6, width - 3.4, bands) if bands > 1 else ():
+        build.box((x, 3, -0.6), (x + 4, lid, depth + 0.6), metal)
+        if not is_round:
+            build.box((x - 1, lid, -1.6), (x + 5, height + 0.6, depth + 1.6), metal)
+    if chance(rng, 0.6):
+        build.box((width / 2 - 4, lid - 8, depth), (width / 2 + 4, lid + 4, depth + 2), metal)
+    for x in (-2.0, width) if chance(rng, 0.5) else ():
+        build.box((x, 0.5 * lid, depth / 2 - 9), (x + 2, 0.5 * lid + 3, depth / 2 + 9), metal)
+    return build.model()
+
+
+def box(rng: np.random.Generator) -> Model:
+    """A carton, closed and taped, or open with flaps; a crate of boards; a plastic box with a lid; a stack."""
+    build = Parts()
+    kind = pick(rng, ("closed", "open", "crate", "plastic", "stack"))
+    size = (float(rng.uniform(38, 68)), float(rng.uniform(26, 48)), float(rng.uniform(32, 50)))
+    carton = tone(rng, CARTON)
+    if kind == "plastic":
+        _plastic_box(build, rng, size)
+    elif kind == "crate":
+        _crate(build, rng, size)
+    elif kind == "open":
+        _open_carton(build, rng, size, carton)
+    else:
+        _carton(build, size, carton, 0)
+        if kind == "stack":
+            with build.moved((0, size[1], 0)), build.turned_by(12, (size[0] / 2, 0, size[2] / 2), axis=1):
+                _carton(build, size, carton, 4)
+    return build.model()
+
+
+def _carton(build: Parts, size: tuple[float, float, float], colour: RGB, inset: float) -> None:
+    """A closed carton with tape and a label."""
+    (width, height, depth), tape, middle = size, shade(colour, 1.22), size[2] / 2
+    build.box((inset, 0, inset), (width - inset, height, depth - inset), colour)
+    build.box((inset - 0.3, height, middle - 3), (width - inset + 0.3, height + 0.3, middle + 3), tape)
+    for x in (inset - 0.3, width - inset):
+        build.box((x, 0.7 * height, middle - 3), (x + 0.3, height, middle + 3), tape)
+    build.box((0.6 * width, 5, depth - inset), (0.8 * width, 14, depth - inset + 0.3), WHITES[0])
+
+
+def _plastic_box(build: Parts, rng: np.random.Generator, size: tuple[float, float, float]) -> None:
+    """A tub that narrows below, with a lid of another colour and clasps."""
+    (width, height, depth), body, lid = size, tone(rng, PAINTS, ((0.8, 0.84, 0.88),)), tone(rng, PAINTS, WHITES)
+    foot = np.array([(2, 0, depth - 2), (width - 2, 0, depth - 2), (width - 2, 0, 2), (2, 0, 2.0)])
+    rim = np.array([(0, height, depth), (width, height, depth), (width, height, 0), (0, height, 0.0)])
+    build.loft([foot, rim], body)
+    build.block((-1, height, -1), (width + 1, height + 4, depth + 1), lid, 1.5)
+    for x in (-2.0, width):
+        build.box((x, height - 5, depth / 2 - 6), (x + 2, height + 2, depth / 2 + 6), lid)
+
+
+def _crate(build: Parts, rng: np.random.Generator, size: tuple[float, float, float]) -> None:
+    """Boards with gaps between them."""
+    (width, height, depth), wood = size, tone(rng, WOODS, PAINTS)
+    hollow(build, rng, size, shade(wood, 0.8), shade(wood, 0.4), 1.5)
+    for i in range(3):
+        y = i * height / 3 + 1
+        top = y + height / 3 - 3
+        for z in (-1.0, depth - 1):
+            build.box((-1, y, z), (width + 1, top, z + 2), wood)
+        for x in (-1.0, width - 1):
+            build.box((x, y, 1), (x + 2, top, depth - 1), wood)
+
+
+def _open_carton(build: Parts, rng: np.random.Generator, size: tuple[float, float, float], colour: RGB) -> None:
+    """A carton with its four flaps up or down."""
+    width, height, depth = size
+    hollow(build, rng, size, colour, shade(colour, 0.5), 0.8)
+    flap, pale = 0.42 * depth, shade(colour, 1.06)
+    for z, turn in ((0.0, -1), (depth, 1)):
+        with build.turned_by(turn * float(rng.uniform(60, 130)), (0, height, z)):
+            build.box((0, height, z - 0.4), (width, height + flap, z + 0.4), pale)
+    for x, turn in ((0.0, 1), (width, -1)):
+        with build.turned_by(turn * float(rng.uniform(60, 130)), (x, height, 0), axis=2):
+            build.box((x - 0.4, height, 1), (x + 0.4, height + flap, depth - 1), pale)
+
+
+def hollow(
+    build: Parts, rng: np.random.Generator, size: tuple[float, float, float], colour: RGB, inside: RGB, wall: float
+) -> None:
+    """An open box of (width, height, depth); it looks deep although it is filled halfway, perhaps with things."""
+    width, height, depth = size
+    for x in (0.0, width - wall):
+        build.box((x, 0, 0), (x + wall, height, depth), colour)
+    for z in (0.0, depth - wall):
+        build.box((wall, 0, z), (width - wall, height, z + wall), colour)
+    build.box((wall, 0, wall), (width - wall, 0.35 * height, depth - wall), inside)
+    if chance(rng, 0.35):
+        for _ in range(3):
+            x, z = float(rng.uniform(0.1, 0.5)) * width, float(rng.uniform(0.1, 0.5)) * depth
+            top = float(rng.uniform(0.6, 1.1)) * height
+            build.box((x, 0.3 * height, z), (x + 0.38 * width, top, z + 0.35 * depth), tone(rng, PAINTS, FABRICS))
+
+
+def vessel(
+    build: Parts, centre: tuple[float, float], low: float, high: float, height: float, colour: RGB, inside: RGB,
+    sides: int = 14, filled: float = 0.3,
+) -> None:  # fmt: skip
+    """An open round or square tub of those radii below and above."""
+    wall, floor = 1.0, filled * height
+    at_floor = low + (high - low) * filled
+    profile = [(0, 0), (low, 0), (high, height), (high - wall, height), (at_floor - wall, floor), (0, floor)]
+    build.lathe(centre, profile, colour, sides)
+    build.lathe(centre, [(0, floor), (at_floor - wall, floor), (0, floor + 0.5)], inside, sides)
+
+
+def trash_can(rng: np.random.Generator) -> Model:
+    """A bin for paper, one with a pedal, a swing lid or a domed one, one with wheels, or bins side by side."""
+    build = Parts()
+    kind = pick(rng, ("paper", "paper", "pedal", "swing", "wheels", "wire"))
+    colour = tone(rng, METALS, PAINTS, PAINTS, BLACKS)
+    if kind in ("paper", "wire"):
+        low, high, height = (float(rng.uniform(*r)) for r in ((9, 13), (12, 17), (25, 38)))
+        sides = pick(rng, (4, 14))
+        vessel(build, (high, high), low, high, height, colour, shade(colour, 0.4), sides)
+        if kind == "wire":
+            for y in (0.3, 0.6, 0.97):
+                r = low + (high - low) * y + 0.5
+                build.hoop((high, high), (r - 2, r + 0.3), y * height, y * height + 1.2, shade(colour, 0.6), sides)
+        for _ in range(int(rng.integers(0, 4))):
+            x, z = (high + float(rng.uniform(-0.4, 0.4)) * high for _ in range(2))
+            build.block(
+                (x - 4, 0.3 * height, z - 4), (x + 4, float(rng.uniform(0.6, 1.05)) * height, z + 4), WHITES[0], 2
+            )
+    elif kind in ("pedal", "swing"):
+        r, height = float(rng.uniform(13, 20)), float(rng.uniform(38, 70))
+        lid = tone(rng, BLACKS, METALS, (colour,))
+        sides = pick(rng, (4, 16, 16))
+        body = [(0, 0), (r, 0), (r, height), (0, height)]
+        build.lathe((r, r), body, colour, sides)
+        dome = [(0, height), (r + 0.6, height), (0.9 * r, height + 4), (0, height + 6)]
+        if kind == "swing":
+            dome = [(0, height), (r + 0.6, height), (0.8 * r, height + 14), (0.3 * r, height + 18), (0, height + 18)]
+        build.lathe((r, r), dome, lid, sides)
+        build.lathe((r, r), [(0, 0), (r + 0.7, 0), (r + 0.7, 3), (0, 3)], shade(lid, 0.6), sides)
+        if kind == "pedal":
+            build.box((r - 4, 0.5, 1.6 * r), (r + 4, 2.5, 2 * r + 6), shade(lid, 0.5))
+    else:
+        width, depth, height = (float(rng.uniform(*r)) for r in ((44, 56), (50, 62), (78, 100)))
+        ring = np.array([(5, 6, 5), (width - 5, 6, 5), (width - 5, 6, depth - 7), (5, 6, depth - 7.0)])
+        rim = np.array([(0, height - 8, 0), (width, height - 8, 0), (width, height - 8, depth), (0, height - 8, depth)])
+        build.loft([ring[::-1], rim[::-1]], colour)
+        lid = pick(rng, (colour, tone(rng, PAINTS)))
+        build.block((-1, height - 8, -2), (width + 1, height, depth + 2), lid, 3)
+        for x in (3.0, width - 8):
+            build.tube((x, 9, 4), (x + 5, 9, 4), 9, (0.1, 0.1, 0.1), sides=10)
+        build.tube((4, height - 8, -4), (width - 4, height - 8, -4), 1.5, colour, sides=6)
+    return build.model()
+
+
+def laundry_basket(rng: np.random.Generator) -> Model:
+    """A tall hamper of wicker, plastic or cloth, with a lid or with clothes that look out."""
+    build = Parts()
+    height, r = float(rng.uniform(48, 68)), float(rng.uniform(19, 27))
+    colour, sides = tone(rng, WICKER, WICKER, WHITES, FABRICS), pick(rng, (4, 12, 12))
+    centre = (r, r)
+    low = float(rng.uniform(0.75, 0.95)) * r
+    vessel(build, centre, low, r, height, colour, shade(colour, 0.4), sides, 0.7)
+    for share in np.linspace(0.06, 0.9, int(rng.integers(3, 6))):  # bands, or rows of holes
+        y = float(share) * height
+        build.hoop(centre, (0.7 * r, (low + (r - low) * float(share)) + 0.5), y, y + 1.8, shade(colour, 0.72), sides)
+    if chance(rng, 0.4):
+        lid = [(0, height), (r + 1, height), (r + 1, height + 3), (0.5 * r, height + 5), (0, height + 5)]
+        build.lathe(centre, lid, shade(colour, 0.9), sides)
+        build.block((r - 4, height + 4, r - 1.5), (r + 4, height + 8, r + 1.5), shade(colour, 0.6), 1)
+    else:
+        clothes(build, rng, centre, r, 0.7 * height, height)
+    return build.model()
+
+
+def clothes(
+    build: Parts, rng: np.random.Generator, centre: tuple[float, float], radius: float, low: float, high: float
+) -> None:
+    """Crumpled clothes in a basket, some hanging over its rim."""
+    for _ in range(int(rng.integers(3, 6))):
+        x, z = (c + float(rng.uniform(-0.45, 0.45)) * radius for c in centre)
+        half = float(rng.uniform(0.25, 0.4)) * radius
+        with build.turned_by(float(rng.uniform(0, 90)), (x, 0, z), axis=1):
+            top = high + float(rng.uniform(-2, 7))
+            build.block((x - half, low, z - half), (x + half, top, z + half), tone(rng, FABRICS, PAINTS), 3.5)
+    if chance(rng, 0.5):
+        x, colour = centre[0] + float(rng.uniform(-0.3, 0.1)) * radius, tone(rng, FABRICS, PAINTS)
+        z = centre[1] + radius
+        build.box((x, high - 16, z - 1), (x + 0.45 * radius, high + 1.5, z + 1), colour)
+
+
+def basket(rng: np.random.Generator) -> Model:
+    """A low basket of wicker, rope or wire with handles or a bow, empty or with blankets, toys or fruit in it."""
+    build = Parts()
+    height, r = float(rng.uniform(20, 36)), float(rng.uniform(17, 28))
+    colour, sides = tone(rng, WICKER, WICKER, FABRICS, METALS), pick(rng, (4, 12, 12))
+    low = float(rng.uniform(0.7, 1)) * r
+    vessel(build, (r, r), low, r, height, colour, shade(colour, 0.45), sides, 0.4)
+    for share in (0.25, 0.55, 0.93):
+        y, radius = share * height, low + (r - low) * share
+        build.hoop((r, r), (0.8 * radius, radius + 0.7), y, y + 2, shade(colour, 0.75), sides)
+    turns = np.linspace(0, np.pi, 8)
+    kind = pick(rng, ("bow", "ears", "none"))
+    if kind == "bow":
+        rise = float(rng.uniform(0.8, 1.4)) * r
+        bow = [(r - 0.95 * r * np.cos(t), height - 2 + rise * np.sin(t), r) for t in turns]
+        build.pipe(bow, 1.4, shade(colour, 0.8), 5)
+    elif kind == "ears":
+        for x in (0.0, 2 * r):
+            ear = [(x, height - 1 + 8 * np.sin(t), r - 7 * np.cos(t)) for t in turns]
+            build.pipe(ear, 1.2, shade(colour, 0.7), 4)
+    if chance(rng, 0.6):
+        clothes(build, rng, (r, r), r, 0.4 * height, height)
+    return build.model()
+
+
+def suitcase(rng: np.random.Generator) -> Model:
+    """A case on wheels that stands with its handle out, or an old one of leather with straps, standing on its side."""
+    build = Parts()
+    colour = tone(rng, PAINTS, BLACKS, FABRICS, LEATHERS)
+    dark = tone(rng, BLACKS)
+    if chance(rng, 0.7):
+        width, depth, height = (float(rng.uniform(*r)) for r in ((36, 50), (21, 30), (52, 72)))
+        build.block((0, 5, 0), (width, height, depth), colour, float(rng.uniform(2, 6)))
+        for x in np.linspace(0.18, 0.82, int(rng.integers(2, 6))):  # ribs
+            build.box((x * width - 1, 10, -0.7), (x * width + 1, height - 6, depth + 0.7), shade(colour, 0.82))
+        for x in (4.0, width - 4):
+            for z in (4.0, depth - 4):
+                build.tube((x - 1.5, 2.5, z), (x + 1.5, 2.5, z), 2.5, dark, sides=8)
+                build.box((x - 1, 2, z - 1), (x + 1, 6, z + 1), dark)
+        if chance(rng, 0.6):
+            rise = height + float(rng.uniform(18, 42))
+            for x in (0.3 * width, 0.7 * width):
+                build.tube((x, height - 4, 4), (x, rise, 4), 0.9, (0.7, 0.7, 0.72), sides=4)
+            build.box((0.3 * width - 2, rise, 2.5), (0.7 * width + 2, rise + 3, 5.5), dark)
+        build.box((width / 2 - 7, height, depth / 2 - 1), (width / 2 + 7, height + 3, depth / 2 + 1), dark)
+        return build.model()
+    width, depth, height = (float(rng.uniform(*r)) for r in ((52, 74), (16, 24), (36, 48)))
+    build.block((0, 0, 0), (width, height, depth), colour, 2)
+    trim = tone(rng, LEATHERS, METALS)
+    build.box((-0.4, 0.5, depth / 2 - 0.5), (width + 0.4, height + 0.3, depth / 2 + 0.5), shade(colour, 0.5))
+    for x in (0.22 * width, 0.74 * width):
+        build.box((x, -0.5, -0.7), (x + 4, height + 0.7, depth + 0.7), trim)
+    for x, out in ((0.0, 1), (width - 8, 1)):
+        for y in (0.0, height - 8):
+            build.box((x - 0.5, y - 0.5 * out, -0.5), (x + 8.5, y + 8.5, depth + 0.5), shade(trim, 0.9))
+    turns = [(width / 2 + dx, height + dy, depth / 2) for dx, dy in ((-9, 0), (-8, 5), (8, 5), (9, 0))]
+    build.pipe(turns, 1.2, trim, 5)
+    return build.model()
+
+
+def room_divider(rng: np.random.Generator) -> Model:
+    """A folding screen of three to five leaves: paper with bars, cloth, boards or slats."""
+    build = Parts()
+    leaves, wide, height = int(rng.integers(3, 6)), float(rng.uniform(40, 52)), float(rng.uniform(160, 190))
+    frame, inside = tone(rng, WOODS, BLACKS, WHITES), tone(rng, WHITES, FABRICS, PAINTS)
+    kind, fold = pick(rng, ("paper", "cloth", "boards", "slats")), float(rng.uniform(14, 30))
+    x, z, step = 0.0, 20.0, wide * np.cos(np.radians(fold))
+    for i in range(leaves):
+        turn = fold * (1, -1)[i % 2]
+        with build.moved((x, 0, z)), build.turned_by(turn, (0, 0, 0), axis=1):
+            _leaf(build, rng, kind, wide, height, frame, inside)
+        x, z = x + step, z - wide * np.sin(np.radians(turn))
+    return build.model()
+
+
+def _leaf(
+    build: Parts, rng: np.random.Generator, kind: str, wide: float, height: float, frame: RGB, inside: RGB
+) -> None:
+    for x in (0.0, wide - 2.5):
+        build.box((x, 0, -1.2), (x + 2.5, height, 1.2), frame)
+    for y in (8.0, height - 3):
+        build.box((2.5, y, -1.2), (wide - 2.5, y + 3, 1.2), frame)
+    if kind == "slats":
+        for y in np.arange(13, height - 5, 14):
+            build.box((2.5, y, -0.6), (wide - 2.5, y + 9, 0.6), inside)
+        return
+    build.box((2.5, 11, -0.4), (wide - 2.5, height - 3, 0.4), frame if kind == "boards" else inside)
+    if kind == "paper":
+        for y in np.linspace(11, height - 3, 7)[1:-1]:
+            build.box((2.5, y, -0.8), (wide - 2.5, y + 1.2, 0.8), frame)
+        build.box((wide / 2 - 0.6, 11, -0.8), (wide / 2 + 0.6, height - 3, 0.8), frame)
+    elif kind == "boards":
+        for y in (18.0, 0.36 * height, 0.68 * height):
+            build.box((7, y, -0.9), (wide - 7, y + 0.24 * height, 0.9), inside)
+
+
+def piano(rng: np.random.Generator) -> Model:
+    """An upright piano, or a grand one with its lid up, with its keys at the front."""
+    build = Parts()
+    colour = tone(rng, BLACKS, BLACKS, WOODS, WHITES)
+    if chance(rng, 0.3):
+        _grand(build, rng, colour)
+        return build.model()
+    width, height, depth = float(rng.uniform(138, 152)), float(rng.uniform(104, 132)), float(rng.uniform(56, 64))
+    back = 0.55 * depth
+    build.box((0, 6, 0), (width, height - 3, back), colour)
+    build.box((-1.5, height - 3, -1), (width + 1.5, height, back + 2), shade(colour, 1.15))
+    build.box((2, 0, 3), (width - 2, 6, back), shade(colour, 0.7))
+    build.box((0, 58, back), (width, 66, depth), colour)
+    _keys(build, 8, width - 8, 66, back + 5, depth - 1)
+    for x in (0.0, width - 7):
+        build.box((x, 58, back), (x + 7, 73, depth), colour)
+        build.box((x, 0, depth - 9), (x + 6, 58, depth - 3), colour)
+    build.box((0, 0, back), (width, 5, back + 5), colour)
+    for share in (0.04, 0.52):
+        build.box((share * width, 78, back), (share * width + 0.44 * width, height - 10, back + 1), shade(colour, 1.3))
+    build.box((0.1 * width, 14, back), (0.9 * width, 52, back + 1), shade(colour, 1.3))
+    build.box((0.3 * width, 74, back + 1), (0.7 * width, 77, back + 6), colour)
+    if chance(rng, 0.7):  # open music
+        with build.turned_by(-15, (0, 77, back + 5)):
+            build.box((0.4 * width, 77, back + 3), (0.6 * width, 100, back + 4), WHITES[0])
+    for x in (-6, 0, 6):
+        build.box((width / 2 + x - 1, 4, back), (width / 2 + x + 1, 6, back + 9), METALS[5])
+    return build.model()
+
+
+def _keys(build: Parts, x0: float, x1: float, y: float, z0: float, z1: float) -> None:
+    """White keys in one strip with the black ones on it in twos and threes."""
+    build.box((x0, y, z0), (x1, y + 2, z1), (0.95, 0.94, 0.9))
+    octaves = 7
+    wide = (x1 - x0) / octaves
+    for octave in range(octaves):
+        for step in (1, 2, 4, 5, 6):
+            x = x0 + octave * wide + step * wide / 7
+            build.box((x - 0.7, y + 2, z0), (x + 0.7, y + 3.2, z0 + 0.62 * (z1 - z0)), (0.06, 0.06, 0.06))
+
+
+def _grand(build: Parts, rng: np.random.Generator, colour: RGB) -> None:
+    """A wing-shaped body on three legs; the bass side is at the left, the lid opens to the right."""
+    width, length, low, high = 148.0, float(rng.uniform(150, 185)), 62.0, 96.0
+    bend = [(0.3, 1.0), (0.48, 0.93), (0.62, 0.78), (0.74, 0.62), (1.0, 0.5), (1.0, 0.0)]
+    outline = [(width, length - 25), (0.0, length - 25), (0.0, 8.0), (14.0, 0.0)]
+    outline += [(share * width, (1 - back) * (length - 25)) for share, back in bend[:-1]]
+    build.prism(outline, low, high, 1, colour)
+    with build.turned_by(float(rng.uniform(28, 40)), (0, high, 0), axis=2):
+        build.prism(outline, high + 1, high + 3, 1, shade(colour, 1.2))
+    build.tube((width - 12, high, length - 60), (width - 24, high + 62, length - 60), 1, colour, sides=4)
+    build.box((0, low, length - 26), (width, low + 9, length), colour)
+    _keys(build, 9, width - 9, low + 9, length - 20, length - 1)
+    for x in (0.0, width - 8):
+        build.box((x, low, length - 26), (x + 8, low + 15, length), colour)
+    for x, z in ((10, length - 30), (width - 10, length - 30), (32, 25)):
+        shape = [(0, 0), (4, 0), (3.5, 6), (5, 30), (6.5, low), (0, low)]
+        build.lathe((x, z), shape, colour, 8)
+    build.box((width / 2 - 9, 8, length - 45), (width / 2 + 9, low, length - 42), colour)
+
+
+MAKERS = {
+    "chest": chest,
+    "box": box,
+    "trash can": trash_can,
+    "laundry basket": laundry_basket,
+    "basket": basket,
+    "suitcase": suitcase,
+    "room divider": room_divider,
+    "piano": piano,
+}
