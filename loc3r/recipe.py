@@ -219,7 +219,9 @@ class TrainRecipe(Section):
     checkpoint_every_steps: int = Field(500, ge=1)
     keep_checkpoints: int = Field(2, ge=1)
     keep_features: Annotated[bool, LATER] = False
-    """Keep a frozen tower's features of every scene in memory, so that each video is encoded once a training."""
+    """Keep a frozen tower's features of every video in the cache folder: each is encoded once, for all trainings."""
+    keep_heads: Annotated[bool, LATER] = True
+    """Whether --init gives its heads too. If not, they begin anew, and what they read and are taught may differ."""
     situation_forms: tuple[str, ...] = ()
     """Curriculum: train only on these situation forms; empty means all."""
 

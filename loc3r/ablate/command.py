@@ -33,6 +33,7 @@ def _listed(item: type[int] | type[str]) -> Callable[[click.Context, click.Param
 @click.option("--test", type=FOLDER, required=True, help="Prepared test split (T0).")
 @click.option("--out", type=FOLDER, required=True, help="Folder of the ablation: VARIANT/seed_N/, ablation.json, .md.")
 @click.option("--rooms", type=FOLDER, nargs=2, metavar="TRAIN TEST", help="Rooms of the splits, for true-poses.")
+@click.option("--init", type=FOLDER, help="Checkpoint whose backbone all begin with; their heads begin anew.")
 @click.option(
     "--seeds",
     callback=_listed(int),
@@ -54,6 +55,7 @@ def ablate(
     test: Path,
     out: Path,
     rooms: tuple[Path, Path] | None,
+    init: Path | None,
     seeds: tuple[int, ...],
     variants: tuple[str, ...],
     steps: int | None,
@@ -95,6 +97,7 @@ def ablate(
         seeds=seeds,
         tracking_uri=None if uri == NO_TRACKING else uri,
         device=device,
+        init=init,
     )
     prepare_true_poses(plan, rooms)
     record = run_ablation(plan, partial(train_job, ranks=ranks), Console(stderr=True), results)

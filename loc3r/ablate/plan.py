@@ -11,7 +11,7 @@ from loc3r.errors import DataError
 from loc3r.files import hash_json
 from loc3r.recipe import Recipe, load_recipe
 from loc3r.scenes.shards import PreparedData
-from loc3r.train.job import TrainingJob
+from loc3r.train.job import TrainingJob, hash_weights
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ class Plan:
     tracking_uri: str | None
     """None: nothing is tracked."""
     device: str
+    init: Path | None = None
+    """The checkpoint whose backbone every child begins with; their heads begin anew."""
 
     def __post_init__(self) -> None:
         refuse_twins({variant.name: self._recipe(variant, 0) for variant in self.variants})
@@ -73,7 +75,8 @@ class Plan:
     def key(self) -> str:
         """Names the ablation: the same key goes on where the last run stopped, with more seeds or variants too."""
         hashes = [PreparedData(folder).data_hash for folder in (self.data, self.test)]
-        return hash_json(["ablate", self.recipe.hash, *hashes, str(self.out.resolve())])
+        begun = [hash_weights(self.init)] if self.init else []
+        return hash_json(["ablate", self.recipe.hash, *hashes, *begun, str(self.out.resolve())])
 
     def children(self, parent_run: str | None = None) -> list[Child]:
         """Every child, seed by seed, so that a half-done ablation has whole rows of one seed first."""
@@ -89,7 +92,7 @@ class Plan:
             recipe=self._recipe(variant, seed),
             data=data,
             out=self.out / variant.name / f"seed_{seed}",
-            init=None,
+            init=self.init,
             tracking_uri=self.tracking_uri,
             parent_run=parent_run,
             device=self.device,

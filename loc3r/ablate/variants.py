@@ -12,11 +12,10 @@ from loc3r.recipe import Recipe
 
 NO_VIDEO = ("model.video=false",)
 NO_LAYOUT = ("loss.layout=0",)
-NO_CAMERA = ("model.camera_tokens=false",)
+NO_CAMERA = ("model.camera_tokens=false", "model.share_camera=false")
 NO_DENSE_GROUNDING = (
     "model.naming_layer=null", "model.mention_layer=null", "model.look_at=false",
-    "model.share_camera=false", "loss.naming=0", "loss.mention=0", "loss.look_at=0", "loss.pointing=0",
-    "loss.pose_pointing=0",
+    "loss.naming=0", "loss.mention=0", "loss.look_at=0", "loss.pointing=0", "loss.pose_pointing=0",
 )  # fmt: skip
 POSE_AS_TEXT = ("model.pose=text", "loss.situation=0")
 TRUE_POSES = ("data.prior=oracle",)
@@ -61,7 +60,7 @@ VARIANTS = (
     Variant("+camera", "and camera tokens: the paper in full", NO_DENSE_GROUNDING, over=("+layout",)),
     Variant(
         "+dense-grounding",
-        "and dense grounding, shared cameras: the whole recipe",
+        "and dense grounding: the whole recipe",
         (),
         over=("+camera", "text-only"),
     ),

@@ -1,19 +1,16 @@
 """Camera tokens on disk, so that a slow prior walks each video once: 49 KB for 32 frames of width 768.
 
-A file is named by what it was made from (frames, prior, weights, code version), is whole or absent, and equals what
-any other process would write there; so there is nothing to lock and nothing to invalidate.
+A file is named by what it was made from: frames, prior, weights, code version.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from loc3r.files import write_bytes
+from loc3r.array_cache import ArrayCache
 from loc3r.priors.base import PosePrior, load_prior, prior_card
 from loc3r.settings import load_settings
 
@@ -32,32 +29,20 @@ class CachedPrior:
     def __init__(self, prior: PosePrior, folder: Path) -> None:
         self._prior = prior
         self.name, self.dim, self.licence, self.fingerprint = prior.name, prior.dim, prior.licence, prior.fingerprint
-        self._folder = folder / prior.fingerprint
+        self._cache = ArrayCache(folder / prior.fingerprint)
 
     def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Camera tokens (T, dim) of frames (T, H, W, 3) uint8 RGB, in walking order."""
-        path = self.path(frames)
-        tokens = self._read(path, len(frames))
-        if tokens is None:
-            tokens = _compact(self._prior.encode(frames))
-            buffer = io.BytesIO()
-            np.save(buffer, tokens)
-            write_bytes(path, buffer.getvalue())
+        tokens: NDArray[np.floating] = self._cache.of(
+            frames,
+            lambda: _compact(self._prior.encode(frames)),
+            fits=lambda kept: kept.shape == (len(frames), self.dim),
+        )
         return tokens.astype(np.float32)
 
     def path(self, frames: NDArray[np.uint8]) -> Path:
         """The file of these frames' tokens."""
-        digest = hashlib.sha256(f"{frames.shape} {frames.dtype}".encode())
-        digest.update(np.ascontiguousarray(frames).data)
-        return self._folder / f"{digest.hexdigest()[:32]}.npy"
-
-    def _read(self, path: Path, count: int) -> NDArray[np.floating] | None:
-        """Tokens that were kept; None where there are none, or where the disk spoilt them."""
-        try:
-            tokens: NDArray[np.floating] = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError):
-            return None
-        return tokens if tokens.shape == (count, self.dim) else None
+        return self._cache.path(frames)
 
 
 def _compact(tokens: NDArray[np.float32]) -> NDArray[np.floating]:

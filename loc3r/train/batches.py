@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
 import time
@@ -10,11 +11,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from loc3r.array_cache import ArrayCache
 from loc3r.errors import DataError
 from loc3r.recipe import DataRecipe, Recipe, TrainRecipe
 from loc3r.train.packer import fill_rows
@@ -123,9 +127,7 @@ class TrainingData:
         batch = self._processor.collate_rows(packed)
         if not self._features:
             return batch
-        units = [unit for row in rows for unit in row]
-        seen = [self._features.of(unit.scene_id, pixels) for unit, pixels in zip(units, batch.pixels, strict=True)]
-        return replace(batch, features=torch.stack(seen))
+        return replace(batch, features=torch.stack([self._features.of(pixels) for pixels in batch.pixels]))
 
     def _pack(self, unit: Unit) -> Packed:
         samples = self._samples[unit.scene_id]
@@ -139,20 +141,34 @@ class TrainingData:
 
 
 class FeatureStore:
-    """What a frozen vision tower sees in each scene, in half precision, computed when a scene first comes."""
+    """What a frozen vision tower sees in each video, in half precision, kept in ``cache_dir``.
 
-    def __init__(self, model: Loc3R) -> None:
+    All ranks and all trainings share it: features are named by the tower's weights and the video's pixels.
+    """
+
+    def __init__(self, model: Loc3R, cache_dir: Path) -> None:
         self._model = model
-        self._kept: dict[str, Tensor] = {}
+        self._cache = ArrayCache(cache_dir / "features" / tower_fingerprint(model))
         self._lock = threading.Lock()
 
-    def of(self, scene_id: str, pixels: Tensor) -> Tensor:
-        """Features (T, P, P, F) float16 of a scene's pixels (T, 3, S, S)."""
+    def of(self, pixels: Tensor) -> Tensor:
+        """Features (T, P, P, F) float16 of a video's pixels (T, 3, S, S)."""
         with self._lock:
-            if scene_id not in self._kept:
-                with torch.no_grad():
-                    self._kept[scene_id] = self._model.see(pixels[None].to(self._model.device))[0].half().cpu()
-            return self._kept[scene_id]
+            return torch.from_numpy(self._cache.of(pixels.numpy(), lambda: self._see(pixels)))
+
+    @torch.no_grad()
+    def _see(self, pixels: Tensor) -> NDArray[np.float16]:
+        features: NDArray[np.float16] = self._model.see(pixels[None].to(self._model.device))[0].half().cpu().numpy()
+        return features
+
+
+def tower_fingerprint(model: Loc3R) -> str:
+    """Names the vision tower's weights."""
+    digest = hashlib.sha256()
+    for name, weight in model.vlm.model.vision_tower.state_dict().items():
+        digest.update(name.encode())
+        digest.update(weight.float().cpu().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 class Prefetcher(Generic[Made]):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from loc3r.errors import TrainingError
 from loc3r.files import write_json
+from loc3r.settings import load_settings
 from loc3r.train.batches import FeatureStore, Prefetcher, StepBatches, TrainingData, check_data, loader_threads
 from loc3r.train.checkpoints import Checkpoint, newest, prune, step_folder, universal_folder, write_universal
 from loc3r.train.engine import Engine, Group
@@ -66,7 +67,7 @@ class Trainer:
             self._found.check(identity)
         group.barrier()  # every rank has looked before any of them writes
         model, self.processor = build(recipe, prepared, job.init, job.out, group, resuming=bool(self._found))
-        features = FeatureStore(model) if recipe.train.keep_features else None
+        features = FeatureStore(model, load_settings().cache_dir) if recipe.train.keep_features else None
         pinned = group.device.type == "cuda"
         self.data = TrainingData(prepared, recipe, self.processor, group.rank, group.ranks, features, pinned=pinned)
         self.engine = Engine(model, recipe, group, universal=self._respread)

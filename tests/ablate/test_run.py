@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from rich.console import Console
 
 from loc3r.ablate.plan import Plan
 from loc3r.ablate.run import run_ablation
-from loc3r.errors import DataError
+from loc3r.errors import CheckpointError, DataError
+from loc3r.files import read_json
 from loc3r.results.page import ABLATION
+from loc3r.train.job import hash_weights
 from loc3r.train.trainer import Stopped
 
 
@@ -69,6 +72,23 @@ def test_a_killed_ablation_goes_on_and_is_recorded_in_mlflow(
 
     run_ablation(plan, train, told, page)
     assert len(train.trained) == 2, "a finished child was trained again"
+
+
+@pytest.mark.timeout(600)
+def test_children_begin_with_one_backbone_and_heads_of_their_own(
+    make_plan: Callable[..., Plan], train, tmp_path: Path
+) -> None:
+    first = replace(make_plan("situation"), out=tmp_path / "first")
+    run_ablation(first, train, Console(quiet=True))
+    init = first.children()[0].job.model
+    begun = replace(make_plan("situation", "+dense-grounding"), init=init, overrides=("train.keep_heads=false",))
+    assert begun.key != replace(begun, init=None).key
+
+    run_ablation(begun, train, Console(quiet=True))  # +dense-grounding has a wider heading head than situation
+    for child in begun.children():
+        assert read_json(child.job.model / "lineage.json")["init"] == hash_weights(init)
+    with pytest.raises(CheckpointError, match="of another shape"):
+        run_ablation(replace(begun, overrides=(), out=tmp_path / "kept"), train, Console(quiet=True))
 
 
 def test_a_page_without_a_place_is_refused_before_the_work(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -181,17 +182,31 @@ def test_prefetching_stops_early_without_hanging() -> None:
         assert prefetcher.next() == 0
 
 
-def test_kept_features_give_the_loss_of_fresh_ones(prepared: PreparedData) -> None:
+def test_kept_features_give_the_loss_of_fresh_ones(prepared: PreparedData, tmp_path: Path) -> None:
     recipe = small_recipe(model={"vision": {**small_recipe().model.vision.model_dump(), "frozen": True}})
     processor = processor_of(recipe, prepared)
     torch.manual_seed(0)
     model = Loc3R(processor.config).eval()
-    store = FeatureStore(model)
     fresh = TrainingData(prepared, recipe, processor, 0, 1).load(0)
-    for _ in range(2):  # computed, then found again
+    for _ in range(2):  # computed, then found again by another training
+        store = FeatureStore(model, tmp_path)
         kept = TrainingData(prepared, recipe, processor, 0, 1, store).load(0)
         for mine, theirs in zip(kept.batches, fresh.batches, strict=True):
             loss = joint_loss(model(mine), mine, processor.config).total()
             assert loss.item() == pytest.approx(
                 joint_loss(model(theirs), theirs, processor.config).total().item(), rel=1e-3
             )
+
+
+def test_a_video_is_encoded_once_for_all_trainings_of_one_tower(
+    prepared: PreparedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Loc3R(processor_of(small_recipe(), prepared).config).eval()
+    pixels = torch.rand(2, 3, *2 * (small_recipe().data.frame_size_px,))
+    first = FeatureStore(model, tmp_path).of(pixels)
+    with monkeypatch.context() as idle:
+        idle.setattr(model, "see", lambda _: pytest.fail("encoded again"))
+        assert torch.equal(FeatureStore(model, tmp_path).of(pixels), first)
+    with torch.no_grad():
+        next(model.vlm.model.vision_tower.parameters()).add_(1.0)
+    assert not torch.equal(FeatureStore(model, tmp_path).of(pixels), first), "another tower sees other things"
