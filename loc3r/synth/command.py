@@ -24,6 +24,16 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option("--seed", type=int, help="Seed of the first room.  [default: 0 (train), 800000 (val), 900000 (test)]")
 @click.option("--frames", type=click.IntRange(min=2), default=32, show_default=True, help="Frames of each video.")
 @click.option("--situations", type=click.IntRange(min=0), default=24, show_default=True, help="Situations a room.")
+@click.option(
+    "--varied/--as-modelled",
+    default=None,
+    help="Give each room's furniture sizes and colours of its own.  [default: varied for train only]",
+)
+@click.option(
+    "--language",
+    type=click.Choice(["templates", "wide"]),
+    help="Tell situations in a few templates, or in the words of many people.  [default: wide for train only]",
+)
 @click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one a core]")
 def synth(
     context: click.Context,
@@ -33,6 +43,8 @@ def synth(
     seed: int | None,
     frames: int,
     situations: int,
+    varied: bool | None,
+    language: str | None,
     workers: int | None,
 ) -> None:
     """Furnish rooms, walk through them with a camera, render the video, write situations and questions.
@@ -50,7 +62,7 @@ def synth(
     from loc3r.synth.generate import FIRST_SEEDS, generate
 
     first = FIRST_SEEDS[split] if seed is None else seed
-    generate(out, rooms, first, split, workers, frames, situations)  # type: ignore[arg-type]
+    generate(out, rooms, first, split, workers, frames, situations, varied, language=language)  # type: ignore[arg-type]
     click.echo(f"{rooms} {split} rooms in {out}; check them with: loc3r data validate {out}")
 
 

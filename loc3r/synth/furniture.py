@@ -104,6 +104,10 @@ class FurniturePack:
             )
         return self._by_id[model_id]
 
+    def colour(self, model_id: str) -> str:
+        """The colour word of that model. Raises ``DataError`` for an unknown id."""
+        return self.by_id(model_id).colour
+
     def mesh(self, model_id: str) -> Mesh:
         """The mesh of that model, sized to its ``size_m``. Raises ``DataError`` for an unknown id."""
         model = self.by_id(model_id)

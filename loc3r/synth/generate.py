@@ -26,10 +26,11 @@ from loc3r.files import hash_json, read_json, write_json
 from loc3r.scenes.format import SceneFolder
 from loc3r.scenes.writer import write_scene
 from loc3r.synth.furniture import FurniturePack, Split
-from loc3r.synth.language.describe import describe
+from loc3r.synth.language.describe import Language, describe
 from loc3r.synth.layout import furnish
 from loc3r.synth.render import Rendered, render
 from loc3r.synth.room import Floats, Room
+from loc3r.synth.variety import VariedPack
 from loc3r.synth.walk import furniture_seen, walk
 from loc3r.synth.workers import make_all
 
@@ -53,11 +54,20 @@ class Parameters:
     split: SplitName
     frames: int
     situations: int
+    varied: bool = False
+    """Whether each room has its own cut and paint of the models (``variety.py``)."""
+    language: Language = "templates"
+    """Whose words situations are told in."""
 
     @property
     def pool(self) -> Split:
         """The furniture models it may use: val and test rooms are of models that training never shows."""
         return "train" if self.split == "train" else "test"
+
+    def furniture(self, seed: int) -> FurniturePack:
+        """What furnishes the room of a seed: the shipped pack, or a variety of it that is the seed's own."""
+        pack = FurniturePack.load()
+        return VariedPack(pack, np.random.default_rng([seed, 4])) if self.varied else pack
 
     @property
     def hash(self) -> str:
@@ -95,12 +105,19 @@ def generate(
     workers: int | None = None,
     frames: int = 32,
     situations: int = 24,
+    varied: bool | None = None,
+    language: Language | None = None,
 ) -> Path:
     """Make rooms ``seed`` to ``seed + rooms - 1`` under ``root`` and return it; what is there is kept.
 
+    ``varied`` furniture differs from its models in size and colour; by default that of training rooms does.
+    ``language`` is "wide" by default for training rooms, which learn from many people's words, else "templates".
     Raises ``DataError`` where the folder holds other rooms, or where another split beside it has these seeds.
     """
-    parameters = Parameters(split, frames, situations)
+    language = language or ("wide" if split == "train" else "templates")
+    parameters = Parameters(
+        split, frames, situations, split == "train" if varied is None else varied, language=language
+    )
     seeds = range(seed, seed + rooms)
     _check(root, seeds, split)
     for half_made in (root / "scans").glob(".room_*"):
@@ -116,11 +133,11 @@ def generate(
 
 def make_room(root: Path, seed: int, parameters: Parameters, made_by: str) -> None:
     """Make one room on disk: its scene folder, then the part that says it is done, and ``made_by`` what."""
-    pack = FurniturePack.load()
-    filmed = film(seed, parameters, pack)
+    filmed = film(seed, parameters)
     video, room = filmed.video, filmed.room
     folder = write_scene(root, room, video.frames, video.depth_mm, video.instances, mesh_vertices(room))
-    samples = describe(room, filmed.visible_px, np.random.default_rng([seed, 3]), parameters.situations)
+    rng = np.random.default_rng([seed, 3])
+    samples = describe(room, filmed.visible_px, rng, parameters.situations, parameters.language)
     part = {
         "made_by": made_by,
         "room_kind": room.room_kind,
@@ -131,8 +148,9 @@ def make_room(root: Path, seed: int, parameters: Parameters, made_by: str) -> No
     write_json(_part_path(root, seed), part)
 
 
-def film(seed: int, parameters: Parameters, pack: FurniturePack) -> Filmed:
+def film(seed: int, parameters: Parameters) -> Filmed:
     """The room of a seed, walked through and rendered so that enough of its furniture is seen."""
+    pack = parameters.furniture(seed)
     best: Filmed | None = None
     for variant in range(VARIANTS):
         room = furnish(seed, parameters.pool, pack, variant)

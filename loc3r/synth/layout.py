@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -53,7 +54,7 @@ def furnish(seed: int, split: Split, pack: FurniturePack, variant: int = 0) -> R
             continue
         if len(plan.furniture) >= FEWEST_THINGS:
             return Room(
-                f"room_{seed:06d}_00", kind.name, seed, size_m, tuple(plan.things),
+                f"room_{seed:06d}_00", kind.name, seed, size_m, _coloured(plan.things, pack),
                 np.zeros((0, 4, 4)), make_camera(rng), _raw_from_room(rng),
             )  # fmt: skip
     raise DataError(
@@ -62,6 +63,11 @@ def furnish(seed: int, split: Split, pack: FurniturePack, variant: int = 0) -> R
         expected="a furniture pack with all classes that the programmes need",
         fix="rebuild the pack with scripts/build_furniture_pack.py, or take another seed",
     )
+
+
+def _coloured(things: Iterable[RoomObject], pack: FurniturePack) -> tuple[RoomObject, ...]:
+    """The things with their models' colours, which may take a look at the mesh: so only of what stays."""
+    return tuple(replace(t, colour=pack.colour(t.model_id)) if t.model_id else t for t in things)
 
 
 def _kind(rng: np.random.Generator) -> RoomKind:
@@ -153,7 +159,7 @@ def _opening(name: str, model: FurnitureModel, wall: Wall, along_m: float) -> Ro
     width, _, height = model.size_m
     center = (round(x, 4), round(y, 4), round(model.elevation_m + height / 2, 4))
     size = (width, OPENING_M, height)
-    return RoomObject(0, name, "opening", center, size, wall.facing_rad, model.model_id, None, model.colour)
+    return RoomObject(0, name, "opening", center, size, wall.facing_rad, model.model_id)
 
 
 def _air_before(opening: RoomObject) -> RoomObject:

@@ -348,7 +348,7 @@ class Plan:
         number = len(self.things) + 1
         return RoomObject(
             number, model.name, "furniture", (round(x_m, 4), round(y_m, 4), round(z, 4)), model.size_m,
-            round(yaw, 4), model.model_id, support_id, model.colour,
+            round(yaw, 4), model.model_id, support_id,
         )  # fmt: skip
 
     def _keep(self, thing: RoomObject) -> bool:

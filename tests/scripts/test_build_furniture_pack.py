@@ -68,12 +68,6 @@ def test_largest_rectangle_is_free_and_largest(free: np.ndarray) -> None:
     assert area == max(sizes, default=0)
 
 
-def test_colour_words_name_their_own_shades() -> None:
-    for word, shades in builder.SHADES.items():
-        for shade in shades:
-            assert builder.colour_word(np.array([shade], float), np.ones(1)) == word
-
-
 def test_panes_are_told_from_frames() -> None:
     brown = np.array([0.7, 0.36, 0.3])
     mixes = np.array([[*(share * builder.PANE_KEY + (1 - share) * brown), 1.0] for share in (0.0, 0.2, 0.9)])
