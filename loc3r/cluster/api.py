@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -17,6 +18,8 @@ GROUP, VERSION, PLURAL = "trainer.kubeflow.org", "v1alpha1", "trainjobs"
 QUIET_S = 300
 """A log that says nothing for this long is asked for again: a lost connection looks the same."""
 CALL_S = 30
+FORBIDDEN = re.compile(r'cannot (\w+) resource "([^"/]+)/?(\w*)" in API group "([^"]*)"(?: in the namespace "(.+?)")?')
+"""Words of a refusal by RBAC: verb, resource, part of it, API group, namespace."""
 Answer = TypeVar("Answer")
 LogLine = tuple[datetime, str]
 
@@ -167,12 +170,20 @@ def _explained() -> Iterator[None]:
 def _refusal(error: Any) -> ClusterError:
     kinds = {404: NotFound, 409: Conflict, 429: Unavailable}
     kind = kinds.get(error.status, Unavailable if error.status >= 500 else ClusterError)
-    fix = {403: "kubectl auth can-i create trainjobs.trainer.kubeflow.org -n NAMESPACE", 401: "log in to the cluster"}
-    return kind(
-        f"Kubernetes refuses ({error.status} {error.reason})",
-        received=_words(error.body),
-        fix=fix.get(error.status, ""),
-    )
+    words = _words(error.body)
+    fix = "log in to the cluster" if error.status == 401 else _asking_for(words)
+    return kind(f"Kubernetes refuses ({error.status} {error.reason})", received=words, fix=fix)
+
+
+def _asking_for(words: str) -> str:
+    """How to ask for the right that was lacking; empty when it was not for lack of one."""
+    found = FORBIDDEN.search(words)
+    if found is None:
+        return ""
+    verb, resource, part, group, namespace = found.groups()
+    which = f"{resource}.{group}" if group else resource
+    options = (f" --subresource={part}" if part else "") + (f" -n {namespace}" if namespace else "")
+    return f"kubectl auth can-i {verb} {which}{options} must say yes: k8s/base/policies has roles"
 
 
 def _words(body: str | bytes | None) -> str:

@@ -22,7 +22,7 @@ DETACHED_EXIT = 130
 OPTIONS = (
     click.option("--yes", is_flag=True, help="Submit without asking."),
     click.option("--resume", metavar="JOB", help="Go on with a stopped or failed job, as it was submitted."),
-    click.option("--name", metavar="JOB", help="Default: of recipe, data, start and ranks, so the same job again."),
+    click.option("--name", metavar="JOB", help="Default: of recipe, data and start, so the same job again."),
     click.option("--queue", metavar="NAME", help="LocalQueue of Kueue that the job waits in."),
     click.option("--namespace", help="Default: LOC3R_NAMESPACE."),
     click.option("--image", help="Image of the ranks. Default: that of the ClusterTrainingRuntime."),

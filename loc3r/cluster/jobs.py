@@ -19,7 +19,7 @@ def submit(plan: TrainingPlan, cluster: Cluster | None = None) -> str:
     """Make a plan's TrainJob; the name to wait for.
 
     The same plan again finds its job: one that runs or is complete is left alone, a failed or stopped one goes on
-    from its last checkpoint.
+    from its last checkpoint, with another number of ranks if the plan has another.
 
     Raises:
         ClusterError: the job is refused, or another plan's job has this name.
@@ -30,7 +30,7 @@ def submit(plan: TrainingPlan, cluster: Cluster | None = None) -> str:
         cluster.create(job)
     except Conflict:
         found = cluster.get(plan.name)
-        if state_of(found) == FAILED:
+        if _may_be_replaced(found, job):
             _make_again(cluster, job)
         else:
             _check_same(found, job)
@@ -78,6 +78,17 @@ def resume(name: str, cluster: Cluster | None = None) -> str:
     return name
 
 
+def _may_be_replaced(found: Object, wanted: Object) -> bool:
+    """Whether nothing of it runs that another image or size would take the place of."""
+    state = state_of(found)
+    return state == FAILED or (state == STOPPED and _agree(found, wanted, OUTCOME) and not _agree(found, wanted, PLAN))
+
+
+def _agree(found: Object, wanted: Object, annotation: str) -> bool:
+    has, asked = (each["metadata"].get("annotations", {}).get(annotation) for each in (found, wanted))
+    return bool(has == asked)
+
+
 def _is_queued(job: Object) -> bool:
     return QUEUE in job["metadata"].get("labels", {})
 
@@ -93,7 +104,7 @@ def _get(cluster: Cluster, name: str) -> Object:
 
 
 def _make_again(cluster: Cluster, job: Object) -> None:
-    """A failed TrainJob can't be started again: another of its name takes its place, and its folder."""
+    """A TrainJob that failed, or has another size, can't be started again: another of its name takes its folder."""
     name = job["metadata"]["name"]
     cluster.delete(name)
     until = time.monotonic() + GONE_AFTER_S
@@ -123,12 +134,11 @@ def _as_submitted(job: Object) -> Object:
 def _check_same(found: Object, wanted: Object) -> None:
     """A job that is over needs only the same weights; one that is not must be the same in all."""
     decisive = OUTCOME if state_of(found) == COMPLETE else PLAN
-    has, asked = (each["metadata"].get("annotations", {}).get(decisive) for each in (found, wanted))
-    if has != asked:
+    if not _agree(found, wanted, decisive):
         name = wanted["metadata"]["name"]
         raise ClusterError(
             f"{name} is another plan's job",
-            received=f"a job that is {state_of(found)}, {decisive} {has}",
-            expected=f"{decisive} {asked}",
+            received=f"a job that is {state_of(found)}, of another {decisive}",
+            expected=f"{decisive} {wanted['metadata']['annotations'][decisive]}",
             fix=f"another --name; or kubectl delete trainjob {name}, to go on from its checkpoint with the new plan",
         )

@@ -61,7 +61,7 @@ class TrainingPlan:
     @property
     def outcome(self) -> str:
         """Twelve hex digits that name what decides the weights that the job ends with."""
-        return _outcome(self.recipe, self.data, self.init, self.ranks)
+        return _outcome(self.recipe, self.data, self.init)
 
     @property
     def gpus(self) -> int:
@@ -118,8 +118,8 @@ def plan_training(
         recipe_path: recipe on this machine; it travels inside the job.
         data: folder that DVC tracks here, such as ``data/prepared/train``, or ``rooms://N`` for N synthetic rooms.
         data_revision: Git revision whose ``dvc.lock`` says the data, or DVC's own hash. Default: the working tree.
-        name: default: recipe's name and a hash of what decides the weights and the number of ranks, so that the same
-            plan is the same job, and goes on from its checkpoints.
+        name: default: recipe's name and a hash of what decides the weights, so that the same training is the same job,
+            on any number of ranks, and goes on from its checkpoints.
         namespace: default: ``LOC3R_NAMESPACE``.
         init: checkpoint in the image (``checkpoints/rooms-tiny``) or in the volume (``/workspace/…``).
 
@@ -133,10 +133,9 @@ def plan_training(
     check_batch(recipe, nodes=nodes, processes_per_node=gpus_per_node or 1)
     uri = storage_uri(data, data_revision)
     start = _in_the_pod(init) if init else None
-    outcome = _outcome(recipe, uri, start, nodes * (gpus_per_node or 1))
     return TrainingPlan(
         recipe=recipe,
-        name=check_name(name or _default_name(recipe.name, outcome)),
+        name=check_name(name or _default_name(recipe.name, _outcome(recipe, uri, start))),
         data=uri,
         nodes=nodes,
         gpus_per_node=gpus_per_node,
@@ -189,8 +188,9 @@ def check_name(name: str) -> str:
     return name
 
 
-def _outcome(recipe: Recipe, data: str, init: str | None, ranks: int) -> str:
-    return hash_json({"recipe": recipe.hash, "data": data, "init": init, "ranks": ranks})
+def _outcome(recipe: Recipe, data: str, init: str | None) -> str:
+    """Not the number of ranks: a job may go on with another one, and the loss does not depend on it."""
+    return hash_json({"recipe": recipe.hash, "data": data, "init": init})
 
 
 def _default_name(recipe: str, outcome: str) -> str:

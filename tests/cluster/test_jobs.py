@@ -195,6 +195,19 @@ def test_a_stopped_job_goes_on(server: TrainJobServer, cluster: Cluster, name: s
     assert server.jobs[name]["spec"]["suspend"] is False
 
 
+def test_a_stopped_job_goes_on_with_another_number_of_ranks(
+    server: TrainJobServer, cluster: Cluster, plan: TrainingPlan, name: str
+) -> None:
+    fewer = type(plan)(**{**vars(plan), "nodes": 1})
+    with pytest.raises(ClusterError, match="is another plan's job"):
+        submit(fewer, cluster)
+    stop(name, cluster)
+    with pytest.raises(ClusterError, match="is another plan's job"):
+        submit(type(plan)(**{**vars(plan), "data": "rooms://9"}), cluster)
+    assert submit(fewer, cluster) == name
+    assert server.jobs[name]["spec"]["trainer"]["numNodes"] == 1 and "suspend" not in server.jobs[name]["spec"]
+
+
 def test_what_the_queue_started_or_holds_back_is_left_to_the_queue(
     server: TrainJobServer, cluster: Cluster, plan: TrainingPlan
 ) -> None:
@@ -216,6 +229,29 @@ def test_a_job_that_is_refused_carries_the_server_s_words(
     monkeypatch.setattr(jobs, "render", lambda _: rendered)
     with pytest.raises(ClusterError, match=r"400[\s\S]*numNods"):
         submit(plan, cluster)
+
+
+@pytest.mark.parametrize(
+    ("refused", "fix"),
+    [
+        ('create resource "trainjobs" in API group "trainer.kubeflow.org" in the namespace "loc3r"',
+         "can-i create trainjobs.trainer.kubeflow.org -n loc3r must"),
+        ('get resource "pods/log" in API group "" in the namespace "other"',
+         "can-i get pods --subresource=log -n other must"),
+    ],
+)  # fmt: skip
+def test_a_lacking_right_is_named(server: TrainJobServer, cluster: Cluster, refused: str, fix: str) -> None:
+    server.refusal = f'x is forbidden: User "system:serviceaccount:loc3r:y" cannot {refused}'
+    with pytest.raises(ClusterError, match="403") as told:
+        cluster.jobs()
+    assert fix in told.value.fix
+
+
+def test_what_a_policy_forbids_is_no_lacking_right(server: TrainJobServer, cluster: Cluster) -> None:
+    server.refusal = 'pods "x" is forbidden: exceeded quota: compute'
+    with pytest.raises(ClusterError, match="exceeded quota") as told:
+        cluster.jobs()
+    assert not told.value.fix
 
 
 def test_the_pipeline_s_role_allows_every_call_that_is_made(

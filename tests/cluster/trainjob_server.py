@@ -99,6 +99,8 @@ class TrainJobServer(ThreadingHTTPServer):
         self.requests: list[tuple[str, str]] = []
         self.failures = 0
         """How many requests are answered with 503 from now on."""
+        self.refusal = ""
+        """What every request is answered with from now on, and 403."""
 
     def set_status(self, name: str, condition: str | None = None, **steps: dict[str, int]) -> None:
         """What Trainer's controller would write."""
@@ -137,6 +139,8 @@ class Handler(JsonHandler):
             if self.server.failures:
                 self.server.failures -= 1
                 raise Refused(503, "the server is starting")
+            if self.server.refusal:
+                raise Refused(403, self.server.refusal)
             status, answer = self._decide(urlsplit(self.path).path, body)
         except Refused as refused:
             status, answer = refused.status, {"kind": "Status", "message": str(refused)}
