@@ -91,15 +91,17 @@ def cactus(build: Sculptor, rng: np.random.Generator, size: float, green: RGB) -
         build.ball((0, size * 0.92, 0), radius * 0.4, tone(rng, PETALS), 6)
 
 
-HABITS = (fountain, blades, broad, bush, palm)
+HABITS = ((fountain, 35, 70), (blades, 50, 100), (broad, 40, 75), (bush, 70, 135), (palm, 90, 150))
+"""How a plant grows, and how long its parts are in one that stands on the floor, from and to."""
 
 
 def plant(rng: np.random.Generator) -> Model:
     """A plant as high as a child or a man, in a pot on the floor."""
     build, radius, tall = Sculptor(), rng.uniform(11, 22), rng.uniform(18, 42)
     pot(build, radius, tall, tone(rng, CLAYS, CLAYS, PAINTS, WOODS), rng.uniform(0.6, 1), chance(rng, 0.2))
+    habit, low, high = pick(rng, HABITS)
     with build.at(0, tall * 0.9, 0):
-        pick(rng, HABITS)(build, rng, rng.uniform(45, 130), tone(rng, LEAVES))
+        habit(build, rng, rng.uniform(low, high), tone(rng, LEAVES))
     return build.model()
 
 
@@ -108,7 +110,7 @@ def small_plant(rng: np.random.Generator) -> Model:
     build, radius, tall = Sculptor(), rng.uniform(4.5, 8.5), rng.uniform(6, 13)
     pot(build, radius, tall, tone(rng, CLAYS, CLAYS, PAINTS), rng.uniform(0.6, 1), chance(rng, 0.2))
     with build.at(0, tall * 0.9, 0):
-        pick(rng, (*HABITS[:4], cactus))(build, rng, rng.uniform(12, 34), tone(rng, LEAVES))
+        pick(rng, (fountain, blades, broad, bush, cactus))(build, rng, rng.uniform(12, 34), tone(rng, LEAVES))
     return build.model()
 
 
