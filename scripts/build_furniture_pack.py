@@ -3,10 +3,12 @@
     apt install sweethome3d-furniture          # or unpack the .deb anywhere and pass --source
     python scripts/build_furniture_pack.py --source /usr/share/sweethome3d/furniture --out loc3r/synth/pack
 
-It takes about three minutes on one core and gives the same bytes each time. Per model: read the OBJ file, turn
+It takes about four minutes on one core and gives the same bytes each time. Per model: read the OBJ file, turn
 it as the catalogue says, simplify it, bake textures and material colours into one colour a face (splitting
 faces where the texture changes), find its colour word and the surface that things may stand on, compress.
-``furniture_classes.yaml`` says which model is which thing. Writes models.json, meshes.bin and ATTRIBUTION.md.
+``furniture_classes.yaml`` says which model is which thing. Members of the families in ``parametric`` join the
+models for training; they are not counted when the others are dealt out to training and test.
+Writes models.json, meshes.bin and ATTRIBUTION.md.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import json
 import re
 import tempfile
 import zipfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,8 @@ from embreex.mesh_construction import TriangleMesh
 from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 from own_models import ELEVATION_CM, OWN
+from parametric import ELEVATION_CM as DRAWN_ELEVATION_CM
+from parametric import MAKERS
 from rich.progress import track
 from scipy.spatial import cKDTree
 from simplify import normals_of, simplify, weld
@@ -43,6 +47,7 @@ LICENCES = {
     "katorlegaz": "CC BY 3.0 US",
     "scopia": "CC BY 3.0",
     "loc3r": "CC0 1.0",
+    "parametric": "CC0 1.0",
 }
 URLS = {
     "CC0 1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
@@ -55,12 +60,15 @@ HOMES = {
     "katorlegaz": "www.katorlegaz.com",
     "scopia": "www.sweethome3d.com",
     "loc3r": "this project",
+    "parametric": "this project",
 }
 ARCHIVES = ("BlendSwap-CC-0", "BlendSwap-CC-BY", "KatorLegaz", "Scopia")
 PANE_KEY = np.array([1.0, 0.0, 1.0])
 """Marks window panes while colours are mixed; nothing else is magenta. They leave as ``GLASS``."""
 SAMPLES = 60_000
 """Points at which a model's surface is sampled for colour."""
+FEW, DRAWN_OF_FEW, DRAWN_OF_MANY = 3, 10, 6
+"""A class with no more than ``FEW`` models to train on gets more drawn ones than the others."""
 
 
 @dataclass
@@ -79,6 +87,11 @@ class Entry:
     def name(self) -> str:
         """The class, without the remark in brackets."""
         return self.variant.partition(" (")[0]
+
+    @property
+    def library(self) -> str:
+        """Where the model comes from: "scopia", "parametric"."""
+        return self.model_id.partition("/")[0]
 
     @property
     def size_m(self) -> tuple[float, float, float]:
@@ -121,11 +134,26 @@ def read_entries(table: Path, catalogue: dict[str, dict[str, str]]) -> list[Entr
     return entries
 
 
+def draw_entries(entries: list[Entry], splits: dict[str, str]) -> list[Entry]:
+    """Members of the families of ``parametric``, by rules of their class; each has a seed of its own."""
+    first = {entry.variant: entry for entry in reversed(entries)}
+    known = Counter(entry.variant for entry in entries if splits[entry.model_id] == "train")
+    drawn = []
+    for variant, make in MAKERS.items():
+        rules = (variant, first[variant].placement, first[variant].holds)
+        for number in range(1, (DRAWN_OF_FEW if known[variant] <= FEW else DRAWN_OF_MANY) + 1):
+            name = f"{re.sub(r'[^a-z]+', '_', variant).strip('_')}_{number:02d}"
+            model = make(np.random.default_rng([number, *variant.encode()]))
+            drawn.append(Entry(f"parametric/{name}", own_row(name, variant, model), *rules, own=model))
+    return drawn
+
+
 def own_row(name: str, variant: str, model: Model) -> dict[str, str]:
     """What the catalogue would say of one of our own models."""
     width, height, depth = np.ptp(model.vertices, axis=0)
-    row = {"width": width, "depth": depth, "height": height, "elevation": ELEVATION_CM.get(variant, 0.0)}
-    about = {"name": name.rstrip("0123456789").replace("_", " ").capitalize(), "creator": "Loc3R contributors"}
+    elevation = (ELEVATION_CM | DRAWN_ELEVATION_CM).get(variant, 0.0)
+    row = {"width": width, "depth": depth, "height": height, "elevation": elevation}
+    about = {"name": name.rstrip("_0123456789").replace("_", " ").capitalize(), "creator": "Loc3R contributors"}
     return {key: str(value) for key, value in row.items()} | about
 
 
@@ -257,18 +285,27 @@ def without_key(rgba: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     return np.hstack([rest, rgba[:, 3:]]), share[:, 0] > 0.5
 
 
+def coloured_mesh(entry: Entry, model: Model) -> tuple[Floats, Ints, Floats]:
+    """Vertices in true proportions, faces and their RGBA (F, 4): within the budget, textures baked in."""
+    vertices, faces, source = weld(normalise(model, entry.row), model.faces)
+    width, depth, height = entry.size_m
+    size = np.array([depth, width, height])
+    vertices = vertices * (size / size.max())
+    if entry.library == "parametric":  # of few faces, each of one colour
+        return vertices, faces, model.colour_at(source, np.full((len(source), 3), 1 / 3))
+    surface = Surface(model, vertices, faces, source)
+    textured = any(m.texture is not None for m in model.materials)
+    target = int(entry.face_budget * (0.7 if textured else 1.0))
+    return bake(surface, *simplify(vertices, faces, target), entry.face_budget)
+
+
 def build(entry: Entry, split: str) -> tuple[FurnitureModel, bytes]:
     """One model, ready to be packed."""
     model = entry.own or read_obj(Path(entry.row["path"]))
     tint_glass(model, entry.placement == "opening")
-    vertices, faces, source = weld(normalise(model, entry.row), model.faces)
+    vertices, faces, rgba = coloured_mesh(entry, model)
     width, depth, height = entry.size_m
     size = np.array([depth, width, height])
-    scale = size / size.max()  # work in true proportions
-    surface = Surface(model, vertices * scale, faces, source)
-    textured = any(m.texture is not None for m in model.materials)
-    target = int(entry.face_budget * (0.7 if textured else 1.0))
-    vertices, faces, rgba = bake(surface, *simplify(vertices * scale, faces, target), entry.face_budget)
     used, faces = np.unique(faces, return_inverse=True)
     faces = faces.reshape(-1, 3)
     vertices = vertices[used]
@@ -287,19 +324,18 @@ def build(entry: Entry, split: str) -> tuple[FurnitureModel, bytes]:
         top_m=round(top[0], 4) if top else None,
         top_area_m=tuple(round(x, 4) for x in top[1]) if top else None,
         creator=entry.row["creator"].encode("latin-1").decode("unicode_escape"),
-        licence=LICENCES[entry.model_id.split("/")[0]],
+        licence=LICENCES[entry.library],
     )  # fmt: skip
     return about, encode_mesh(cube, faces, colours)
 
 
 def source_url(entry: Entry) -> str:
     """The page that the model's own licence file names, or its library's."""
-    library = entry.model_id.split("/")[0]
     folder = Path(entry.row.get("path", "")).parent
     notes = [p for p in sorted(folder.glob("*")) if p.suffix.lower() in (".txt", ".html")] if entry.own is None else []
     found = [re.search(r"blendswap\.com/blends/view/\d+", note.read_text(errors="replace")) for note in notes]
     pages = [f"www.{match[0]}" for match in found if match]
-    return pages[0] if pages else HOMES[library]
+    return pages[0] if pages else HOMES[entry.library]
 
 
 def attribution(built: list[tuple[Entry, FurnitureModel]]) -> str:
@@ -309,7 +345,8 @@ def attribution(built: list[tuple[Entry, FurnitureModel]]) -> str:
         "Most models in this folder come from the furniture libraries of Sweet Home 3D (www.sweethome3d.com),",
         "as packaged by Debian in `sweethome3d-furniture`. They were simplified, their textures and materials were",
         "reduced to one colour a face, and they were re-encoded by `scripts/build_furniture_pack.py`.",
-        "The creators do not endorse this project. Models under `loc3r/` are our own (`scripts/own_models.py`).", "",
+        "The creators do not endorse this project. Models under `loc3r/` and `parametric/` are our own",
+        "(`scripts/own_models.py`, `scripts/parametric`).", "",
         *[f"- {name}: {url}" for name, url in URLS.items()], "",
         "| model | title | creator | licence | source |", "| --- | --- | --- | --- | --- |",
     ]  # fmt: skip
@@ -330,6 +367,9 @@ def main(source: Path, out: Path) -> None:
         catalogue = read_catalogue(Path(temporary))
         entries = read_entries(Path(__file__).with_name("furniture_classes.yaml"), catalogue)
         splits = choose_splits(entries)
+        drawn = draw_entries(entries, splits)
+        splits |= {entry.model_id: "train" for entry in drawn}
+        entries += drawn
         entries.sort(key=lambda entry: entry.model_id)
         built = [build(entry, splits[entry.model_id]) for entry in track(entries, "models")]
         notice = attribution(list(zip(entries, [model for model, _ in built], strict=True)))
