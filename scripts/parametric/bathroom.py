@@ -8,12 +8,13 @@ import numpy as np
 from own_models import RGB
 from wavefront import Model
 
-from parametric.parts import BLACKS, FABRICS, WHITES, WOODS, chance, pick, shade, tone
+from parametric.parts import BLACKS, FABRICS, WHITES, WOODS, Handle, chance, pick, shade, tone
 from parametric.shapes import BRASSES, BRIGHTS, GLASS, STEELS, TO_FRONT, Maker, Sculptor, ring, spin
 
 Rim = tuple[float, float, float, float]
 """Half width, half depth, height and z of the centre of one ring."""
 CERAMICS: tuple[RGB, ...] = (*WHITES, (0.9, 0.86, 0.78))
+HANDLES: tuple[Handle, ...] = ("bar", "knob", "slot", "long", "none")
 COLOURED: tuple[RGB, ...] = ((0.72, 0.8, 0.76), (0.85, 0.74, 0.72), (0.15, 0.15, 0.16), (0.7, 0.78, 0.85))
 
 
@@ -124,7 +125,7 @@ def vanity(rng: np.random.Generator) -> Model:
     build, wood = Sculptor(), tone(rng, WHITES, WOODS, ((0.35, 0.38, 0.42), (0.25, 0.35, 0.33), (0.6, 0.62, 0.62)))
     basins = 2 if chance(rng, 0.25) else 1
     width, deep, rim = basins * rng.uniform(55, 85), rng.uniform(44, 54), rng.uniform(78, 88)
-    lift, handle = rng.uniform(3, 25), pick(rng, ("bar", "knob", "slot", "long", "none"))
+    lift, handle = rng.uniform(3, 25), pick(rng, HANDLES)
     build.box((0, lift, 0), (width, rim, deep), shade(wood, 0.93))
     build.legs((width, lift, deep), "square", 4, shade(wood, 0.7), 1)
     build.fronts(

@@ -7,12 +7,12 @@ from own_models import RGB
 from wavefront import Model
 
 from parametric.parts import BLACKS, FABRICS, METALS, WHITES, WOODS, Point, chance, pick, shade, tone
-from parametric.shapes import BRASSES, BRIGHTS, CLAYS, STEELS, TO_FRONT, Maker, Sculptor, spin
+from parametric.shapes import BRASSES, BRIGHTS, CLAYS, STEELS, TO_FRONT, Maker, Profile, Sculptor, spin
 
 PAPERS: tuple[RGB, ...] = ((0.96, 0.92, 0.82), (0.93, 0.87, 0.74), (0.97, 0.96, 0.93), (0.95, 0.85, 0.62))
 BULB: RGB = (0.99, 0.95, 0.8)
 WAX: tuple[RGB, ...] = ((0.95, 0.93, 0.86), (0.85, 0.15, 0.15), (0.95, 0.85, 0.6), (0.3, 0.4, 0.3), (0.7, 0.5, 0.7))
-BODIES = (
+BODIES: tuple[Profile, ...] = (
     [(0.5, 0), (0.5, 0.06), (0.2, 0.12), (0.6, 0.4), (0.75, 0.6), (0.45, 0.85), (0.15, 1)],
     [(0.6, 0), (0.85, 0.15), (1, 0.4), (0.8, 0.75), (0.2, 1)],
     [(0.8, 0), (0.8, 0.08), (0.12, 0.1), (0.1, 1)],
@@ -20,7 +20,13 @@ BODIES = (
     [(0.7, 0), (0.3, 0.15), (0.5, 0.3), (0.25, 0.5), (0.45, 0.7), (0.15, 1)],
     [(0.75, 0), (0.2, 0.7), (0.12, 1)],
 )
-"""Outlines of table lamps' feet: shares of the radius and of the height."""
+PENDANTS: tuple[Profile, ...] = (
+    [(1, 0), (0.9, 0.35), (0.5, 0.7), (0.1, 1)],
+    [(1, 0), (0.2, 1)],
+    [(1, 0), (0.95, 1)],
+    [(0.8, 0), (1, 0.4), (0.6, 0.8), (0.1, 1)],
+)
+"""Outlines of table lamps' feet and of pendants: shares of the radius and of the height."""
 
 
 def lampshade(build: Sculptor, y: float, wide: float, tall: float, flare: float, colour: RGB, sides: int = 16) -> None:
@@ -152,15 +158,7 @@ def ceiling_lamp(rng: np.random.Generator) -> Model:
         build.tube((0, 0, 0), (0, drop, 0), 0.5 if kind != "chandelier" else 1, metal)
     wide = rng.uniform(14, 27)
     if kind == "pendant":
-        outline = pick(
-            rng,
-            (
-                [(1, 0), (0.9, 0.35), (0.5, 0.7), (0.1, 1)],
-                [(1, 0), (0.2, 1)],
-                [(1, 0), (0.95, 1)],
-                [(0.8, 0), (1, 0.4), (0.6, 0.8), (0.1, 1)],
-            ),
-        )
+        outline = pick(rng, PENDANTS)
         tall, colour = wide * rng.uniform(0.6, 1.3), tone(rng, METALS, BRIGHTS, PAPERS, FABRICS)
         for inset, tint in ((0.0, 1.0), (0.5, 1.2)):
             build.turning(
@@ -174,7 +172,7 @@ def ceiling_lamp(rng: np.random.Generator) -> Model:
         build.turning([(wide * 1.05, 7), (wide * 1.05, 9)], metal, 18)
     elif kind == "panel":
         long = rng.uniform(30, 60)
-        build.box((-long, 0, -wide * 0.6), (long, 7, wide * 0.6), metal)
+        build.box((-long, 0, -wide * 0.6), (long, 7, wide * 0.6), tone(rng, WHITES, STEELS))
         for i in (-1, 1):
             build.box((-long + 3, -1, i * wide * 0.28 - 3), (long - 3, 1, i * wide * 0.28 + 3), BULB)
     elif kind == "spots":

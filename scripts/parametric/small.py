@@ -28,7 +28,7 @@ def slices(build: Sculptor, radius: float, colour: RGB) -> None:
     rise = np.linspace(-np.pi / 2, np.pi / 2, 13)
     for turn in (0.0, 2.1, 4.2):
         left, right = (
-            radius * 1.04 * np.stack([np.cos(rise) * np.sin(a), np.sin(rise), np.cos(rise) * np.cos(a)], 1)
+            radius * 1.07 * np.stack([np.cos(rise) * np.sin(a), np.sin(rise), np.cos(rise) * np.cos(a)], 1)
             for a in (turn, turn + 0.7)
         )
         for k in range(12):
@@ -155,10 +155,11 @@ def ladder(rng: np.random.Generator) -> Model:
             build.box((foot[0] - 2.5, 0, foot[2] - 2.5), (foot[0] + 2.5, 3, foot[2] + 2.5), feet)
     for i in range(1, steps + 1):
         share = i * pitch / (high + 4)
-        x, z = half * (1 - 0.28 * share), lean * high * (1 - share) + 3 * share
-        build.box((-x, i * pitch - 1.5, z - 6), (x, i * pitch + 1, z + 4), shade(colour, 0.9) if i < steps else feet)
+        wide, deep = half * (1 - 0.28 * share), lean * high * (1 - share) + 3 * share
+        tread = shade(colour, 0.9) if i < steps else feet
+        build.box((-wide, i * pitch - 1.5, deep - 6), (wide, i * pitch + 1, deep + 4), tread)
         if i % 2:
-            build.tube((-x, i * pitch, -z), (x, i * pitch, -z), 0.9, colour)
+            build.tube((-wide, i * pitch, -deep), (wide, i * pitch, -deep), 0.9, colour)
     if chance(rng, 0.4):
         build.pipe(
             [(-half * 0.7, high, 3), (-half * 0.6, high + 55, 0), (half * 0.6, high + 55, 0), (half * 0.7, high, 3)],
@@ -225,7 +226,7 @@ def guitar(rng: np.random.Generator) -> Model:
         else:
             build.disc(0, 31 * size, thick, 5, 0.15, (0.1, 0.07, 0.05), 16)
         for x in (-1.5, -0.5, 0.5, 1.5):
-            build.box((x - 0.1, 13 * size, thick + 1.6), (x + 0.1, 90 * size, thick + 1.8), STEELS[2])
+            build.box((x - 0.1, 13 * size, thick + 2.2), (x + 0.1, 90 * size, thick + 2.4), STEELS[2])
     for x in (-12, 12):
         build.pipe([(x, 0, 16), (x * 0.6, 12, 2), (x * 0.4, 14, 12)], 0.9, BLACKS[1])
     build.tube((0, 50, -16), (0, 0, -22), 0.9, BLACKS[1])

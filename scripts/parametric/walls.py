@@ -60,7 +60,7 @@ def picture_frame(rng: np.random.Generator) -> Model:
     """A small photograph that leans on its stand."""
     build, width = Sculptor(), rng.uniform(10, 22)
     height, bar, frame = width * rng.uniform(0.7, 1.4), rng.uniform(1, 2), tone(rng, FRAMES, STEELS, BRASSES)
-    photo = pick(rng, (lambda r: portrait(r)[::2, ::2], lambda r: landscape(r)[::4, ::4]))(rng)
+    photo = portrait(rng)[::2, ::2] if chance(rng, 0.5) else landscape(rng)[::4, ::4]
     with build.at(0, 0, 0, spin(-rng.uniform(10, 20), 0)):
         build.box((0, 0, -1), (width, height, 0), frame)
         for low, high in (
