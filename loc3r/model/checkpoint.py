@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -14,13 +15,14 @@ from loc3r.errors import CheckpointError
 from loc3r.files import atomic_path
 from loc3r.model.config import Loc3RConfig
 from loc3r.model.modelling import Loc3R
+from loc3r.model.weights import TIED, Put, set_weight, tie
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 WEIGHTS_FILE = "model.safetensors"
-TIED = "vlm.lm_head.weight"
 TOWER = "vlm.model.vision_tower."
+HEADS = "heads."
 LAYERS = "vlm.model.language_model.layers."
 LAYER_OUTPUTS = ("o_proj.weight", "down_proj.weight")
 """What a language layer adds to its input goes through one of these."""
@@ -46,33 +48,81 @@ def load_checkpoint(folder: Path) -> Loc3R:
     Raises:
         CheckpointError: a file is missing or damaged, or the weights don't fit the config.
     """
-    model = Loc3R(Loc3RConfig.load(folder))
-    load_weights(model, folder)
+    config = Loc3RConfig.load(folder)
+    bare = config.model.backbone != "scratch"
+    model = Loc3R(config, bare=bare)
+    if bare:
+        read_weights(model, folder, lambda name, read: set_weight(model, name, read().float().clone()))
+    else:
+        load_weights(model, folder)
     return model.eval()
 
 
-def load_weights(model: Loc3R, folder: Path, *, deepen: bool = False) -> None:
-    """Read a checkpoint's weights into a model of the same sizes; with ``deepen``, into one of more language layers.
-
-    The layers that the checkpoint lacks begin by changing nothing, so the model begins where the checkpoint ended.
+def read_weights(model: Loc3R, folder: Path, put: Put, *, heads: bool = True) -> None:
+    """Give ``put`` every weight of a checkpoint of a bare model's sizes; without ``heads``, its own stay as they are.
 
     Raises:
         CheckpointError: the file is missing or damaged, or names and shapes differ.
     """
-    path = folder / WEIGHTS_FILE
-    if not path.is_file():
-        raise CheckpointError("the checkpoint has no weights", received=folder, expected=WEIGHTS_FILE)
+    path = _weights_path(folder)
+    try:
+        with safe_open(path, "pt") as weights:
+            shapes = {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()}  # noqa: SIM118
+            expected = _shapes(model)
+            if not heads:
+                shapes, expected = (_without_heads(names) for names in (shapes, expected))
+            _compare(expected, shapes, path)
+            for name in shapes:
+                put(name, partial(weights.get_tensor, name))
+    except SafetensorError as error:
+        raise _damaged(path, error) from error
+    tie(model)
+
+
+def load_weights(model: Loc3R, folder: Path, *, deepen: bool = False, heads: bool = True) -> None:
+    """Read a checkpoint's weights into a model of the same sizes; with ``deepen``, into one of more language layers.
+
+    The layers that the checkpoint lacks begin by changing nothing, so the model begins where the checkpoint ended.
+    Without ``heads``, the model's own stay as they are, and the checkpoint's may be of other sizes.
+
+    Raises:
+        CheckpointError: the file is missing or damaged, or names and shapes differ.
+    """
+    path = _weights_path(folder)
     try:
         weights = load_file(path)
     except SafetensorError as error:
-        raise CheckpointError(f"{path} is damaged", received=error, fix="copy the checkpoint again") from error
+        raise _damaged(path, error) from error
+    if not heads:
+        own = {name: value for name, value in model.state_dict().items() if name.startswith(HEADS)}
+        weights = {name: value for name, value in weights.items() if not name.startswith(HEADS)} | own
     if deepen:
         weights |= _idle_layers(model, weights)
-    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    if model.config.tied:
-        del expected[TIED]
-    _compare(expected, {name: tuple(value.shape) for name, value in weights.items()}, path)
+    _compare(_shapes(model), {name: tuple(value.shape) for name, value in weights.items()}, path)
     model.load_state_dict(weights, strict=False)
+
+
+def _weights_path(folder: Path) -> Path:
+    path = folder / WEIGHTS_FILE
+    if not path.is_file():
+        raise CheckpointError("the checkpoint has no weights", received=folder, expected=WEIGHTS_FILE)
+    return path
+
+
+def _damaged(path: Path, error: SafetensorError) -> CheckpointError:
+    return CheckpointError(f"{path} is damaged", received=error, fix="copy the checkpoint again")
+
+
+def _shapes(model: Loc3R) -> dict[str, tuple[int, ...]]:
+    """Names and shapes that a checkpoint of the model has."""
+    shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    if model.config.tied:
+        del shapes[TIED]
+    return shapes
+
+
+def _without_heads(shapes: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
+    return {name: shape for name, shape in shapes.items() if not name.startswith(HEADS)}
 
 
 def _idle_layers(model: Loc3R, weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from loc3r.model.backbones import backbone_of
 from loc3r.model.batch import PADDING, UNSUPERVISED, VIDEO, Batch, put_together, take_apart, video_of
 from loc3r.model.config import Loc3RConfig
 from loc3r.model.heads import Gaussian, Heads
+from loc3r.model.weights import bare_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -48,13 +50,18 @@ class Outputs:
 
 
 class Loc3R(nn.Module):
-    """A backbone with camera tokens and heads. ``config`` decides every size."""
+    """A backbone with camera tokens and heads. ``config`` decides every size.
 
-    def __init__(self, config: Loc3RConfig) -> None:
+    Args:
+        bare: the backbone gets no memory, since its weights come from files (``loc3r.model.weights``).
+    """
+
+    def __init__(self, config: Loc3RConfig, *, bare: bool = False) -> None:
         super().__init__()
         self.config = config
         self.backbone = backbone_of(config)
-        self.vlm = self.backbone.build()
+        with bare_weights() if bare else nullcontext():
+            self.vlm = self.backbone.build()
         if config.model.fan_in_init:
             init_by_fan_in(self.vlm)
         width = config.model.language.hidden

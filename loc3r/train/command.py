@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from loc3r.cluster.command import CLUSTER_OPTIONS, cluster_options, resume_on_cluster, train_on_cluster
-from loc3r.train.job import Identity, TrainingJob, already_trained, job_options, load_job
+from loc3r.train.job import Identity, TrainingJob, already_trained, job_options, load_job, trained_before
 
 LOCAL_OPTIONS = frozenset({"out", "device", "ranks", "replace", "estimate", "gpu"})
 RESUME_OPTIONS = frozenset({"on", "resume", "namespace", "yes"})
@@ -110,36 +110,36 @@ def train_job(job: TrainingJob, ranks: int | None = None) -> None:
     """
     from loc3r.scenes.shards import PreparedData
     from loc3r.train.batches import check_data, select_samples
+    from loc3r.train.device import check_device
     from loc3r.train.launch import launch
     from loc3r.train.record import mend_record
     from loc3r.train.sampler import check_division
     from loc3r.train.start import check_start
 
-    prepared = PreparedData(job.data)
-    identity = job.identity(prepared.data_hash)
-    if already_trained(job, identity):
+    prepared, train = PreparedData(job.data), job.recipe.train
+    if trained_before(job) and already_trained(job, identity := job.identity(prepared.data_hash)):
         mend_record(job, identity, click.echo)
         click.echo(f"already trained: {job.model}")
         return
-    ranks = ranks or _default_ranks(job.device)
+    ranks = _default_ranks(job.device) if ranks is None else ranks
     # All of this is checked by the ranks too; here it takes a second instead of twenty.
     check_data(prepared, job.recipe)
+    check_device(job.device, ranks, train.precision)
+    check_division(train.scenes_per_step, ranks=ranks, per_micro_batch=train.scenes_per_micro_batch)
     check_start(job.recipe, prepared, job.init)
-    select_samples(prepared, job.recipe.train)
-    train_recipe = job.recipe.train
-    check_division(train_recipe.scenes_per_step, ranks=ranks, per_micro_batch=train_recipe.scenes_per_micro_batch)
-    _check_resume(job, identity)
+    select_samples(prepared, train)
+    _check_resume(job, prepared.data_hash)
     _check_tracking(job)
     launch(job, ranks)
     click.echo(f"model: {job.model}")
 
 
-def _check_resume(job: TrainingJob, identity: Identity) -> None:
+def _check_resume(job: TrainingJob, data_hash: str) -> None:
     from loc3r.train.checkpoints import newest
 
     found = newest(job.checkpoints, tell=lambda _: None)
     if found:
-        found.check(identity)
+        found.check(job.identity(data_hash))
 
 
 def _check_tracking(job: TrainingJob) -> None:

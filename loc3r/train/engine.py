@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from loc3r.model.batch import Batch
     from loc3r.model.modelling import Loc3R
 
+Found = TypeVar("Found")
 COLLECTIVE_TIMEOUT = timedelta(minutes=40)
 """Longer than the watchdog's patience, which can say which rank it is."""
 
@@ -71,6 +72,13 @@ class Group:
     def first(self) -> bool:
         """Whether this is rank 0, which writes what is written once."""
         return self.rank == 0
+
+    def agree(self, found: Callable[[], Found]) -> Found:
+        """What ``found`` gives on rank 0, on every rank; the others don't call it."""
+        box: list[Any] = [found() if self.first else None]
+        torch.distributed.broadcast_object_list(box, device=self.device)
+        answer: Found = box[0]
+        return answer
 
     def sum(self, values: Mapping[str, float]) -> dict[str, float]:
         """Each value summed over the ranks, in float64; every rank must give the same names."""

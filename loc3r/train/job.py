@@ -154,10 +154,24 @@ def hash_weights(checkpoint: Path) -> str:
     Raises:
         CheckpointError: the folder holds no weights.
     """
+    return hash_json({file.name: hash_file(file) for file in weight_files(checkpoint)})
+
+
+def weight_files(checkpoint: Path) -> list[Path]:
+    """The safetensors of a folder, sorted.
+
+    Raises:
+        CheckpointError: there are none.
+    """
     files = sorted(checkpoint.glob("*.safetensors"))
     if not files:
         raise CheckpointError("no weights to start from", received=checkpoint, expected="a checkpoint folder")
-    return hash_json({file.name: hash_file(file) for file in files})
+    return files
+
+
+def trained_before(job: TrainingJob) -> bool:
+    """Whether ``job.out`` holds a finished model, of this job or another."""
+    return bool(read_lineage(job.model))
 
 
 def already_trained(job: TrainingJob, identity: Identity) -> bool:

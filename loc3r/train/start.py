@@ -11,6 +11,7 @@ import torch
 
 from loc3r.errors import CheckpointError
 from loc3r.model.backbones.published import check_published, load_backbone, read_shards
+from loc3r.model.checkpoint import load_weights, read_weights
 from loc3r.model.config import CONFIG_FILE, Loc3RConfig
 from loc3r.model.modelling import Loc3R
 from loc3r.model.pose_text import response
@@ -19,7 +20,9 @@ from loc3r.model.tokenizer import load_tokenizer, train_tokenizer
 from loc3r.recipe import Recipe
 from loc3r.tracking.lineage import read_lineage
 from loc3r.train.engine import Group
+from loc3r.train.job import weight_files
 from loc3r.train.lora import add_adapters
+from loc3r.train.placing import Placer
 
 if TYPE_CHECKING:
     from loc3r.scenes.shards import PreparedData
@@ -41,16 +44,27 @@ def build(
         tokenizer = load_tokenizer(init)
         config = _config_from(init, recipe, prepared)
     torch.manual_seed(recipe.seed)
-    model = Loc3R(config)
-    if init is not None and _is_published(init, recipe):
-        load_backbone(model, init)
-    elif init is not None:
-        from loc3r.model.checkpoint import load_weights
-
-        load_weights(model, init, deepen=True)
+    if init is not None and recipe.model.backbone != "scratch":
+        model = _from_files(config, recipe, init, group)
+    else:
+        model = Loc3R(config)
+        if init is not None:
+            load_weights(model, init, deepen=True, heads=recipe.train.keep_heads)
     if recipe.train.lora.rank:
         add_adapters(model, recipe.train.lora)
     return model, Processor(config, tokenizer)
+
+
+def _from_files(config: Loc3RConfig, recipe: Recipe, init: Path, group: Group) -> Loc3R:
+    """A model too large to be drawn at random first: each weight goes where it is trained, from its file."""
+    model = Loc3R(config, bare=True)
+    placer = Placer(model, recipe, group)
+    if _is_published(init, recipe):
+        load_backbone(model, init, placer)
+    else:
+        read_weights(model, init, placer, heads=recipe.train.keep_heads)
+    placer.finish()
+    return model
 
 
 def check_start(recipe: Recipe, prepared: PreparedData, init: Path | None) -> None:
@@ -62,6 +76,7 @@ def check_start(recipe: Recipe, prepared: PreparedData, init: Path | None) -> No
     if init is None:
         _check_scratch(recipe)
     else:
+        weight_files(init)
         config = _config_from(init, recipe, prepared)
         if _is_published(init, recipe):
             check_published(config, init)
@@ -73,7 +88,8 @@ def _config_from(init: Path, recipe: Recipe, prepared: PreparedData) -> Loc3RCon
     """The config of a model that starts from ``init``: a published backbone knows no class names and no prior."""
     class_names = prepared.class_names
     if not _is_published(init, recipe):
-        _check_prior(prepared, init)
+        if recipe.train.keep_heads:
+            _check_prior(prepared, init)
         class_names = _check_shape(Loc3RConfig.load(init), recipe, init).class_names
     return Loc3RConfig.from_recipe(recipe, class_names, load_tokenizer(init))
 
@@ -138,6 +154,13 @@ def _check_prior(prepared: PreparedData, init: Path) -> None:
         )
 
 
+OF_HEADS = {
+    "pose", "video", "camera_tokens", "share_camera", "prior_dim", "head_hidden", "heading_bins", "look_at",
+    "naming_layer", "mention_layer",
+}  # fmt: skip
+"""Fields of the model that decide what heads read, are or are taught, not what the backbone's weights are."""
+
+
 def _check_shape(config: Loc3RConfig, recipe: Recipe, init: Path) -> Loc3RConfig:
     found = {"data": config.data.model_dump(mode="json"), "model": config.model.model_dump(mode="json")}
     language = found["model"]["language"]
@@ -147,7 +170,9 @@ def _check_shape(config: Loc3RConfig, recipe: Recipe, init: Path) -> Loc3RConfig
         (f"{part}.{name}", found[part].get(name), value)
         for part, values in wanted.items()
         for name, value in values.items()
-        if found[part].get(name) != value and (part, name) != ("data", "prior")  # _check_prior has judged it
+        if found[part].get(name) != value
+        and (part, name) != ("data", "prior")  # _check_prior has judged it
+        and (recipe.train.keep_heads or name not in OF_HEADS)
     ]
     if wrong:
         raise CheckpointError(

@@ -1,6 +1,7 @@
 """LLaVA-Video at toy width: a published checkpoint loads as it is, and frames take LLaVA-Video's way."""
 
 import re
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -14,7 +15,9 @@ from loc3r.model.config import Loc3RConfig, SpecialTokens
 from loc3r.model.modelling import Loc3R
 from loc3r.model.processor import Processor
 from loc3r.model.tokenizer import load_tokenizer
+from loc3r.model.weights import Read, set_weight
 from loc3r.recipe import Recipe
+from loc3r.train.engine import Group
 from loc3r.train.start import build, check_start
 
 PUBLISHED = (
@@ -29,6 +32,14 @@ def publish(name: str) -> str:
     for pattern, replacement in PUBLISHED:
         name = re.sub(pattern, replacement, name)
     return name
+
+
+def put(model: Loc3R, name: str, read: Read) -> None:
+    set_weight(model, name, read().clone())
+
+
+def never(name: str, read: Read) -> None:
+    raise AssertionError(f"{name} was read")
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +68,9 @@ def folder(original, tmp_path):
 
 def test_every_published_weight_arrives(config, original, folder):
     torch.manual_seed(6)
-    model = Loc3R(config)
+    model = Loc3R(config, bare=True)
+    load_backbone(model, folder, partial(put, model))
     assert model.vlm.lm_head.weight is not model.language.embed_tokens.weight
-    load_backbone(model, folder)
     new = [config.tokens.image, config.tokens.cam, config.tokens.newline, config.tokens.pos, config.tokens.ori]
     expected = dict(original.vlm.state_dict())
     for name, value in model.vlm.state_dict().items():
@@ -74,18 +85,18 @@ def test_a_missing_weight_is_named(config, folder):
     shard = folder / "model-0.safetensors"
     shard.unlink()
     with pytest.raises(CheckpointError, match="missing"):
-        load_backbone(Loc3R(config), folder)
+        load_backbone(Loc3R(config, bare=True), folder, never)
 
 
 def test_another_models_weight_is_named(config, folder):
     save_file({"model.wings": torch.zeros(1)}, folder / "model-9.safetensors")
     with pytest.raises(CheckpointError, match=r"model\.wings"):
-        load_backbone(Loc3R(config), folder)
+        load_backbone(Loc3R(config, bare=True), folder, never)
 
 
 def test_no_weights_is_an_error(config, tmp_path):
     with pytest.raises(CheckpointError, match="no weights"):
-        load_backbone(Loc3R(config), tmp_path)
+        load_backbone(Loc3R(config, bare=True), tmp_path, never)
 
 
 def test_new_tokens_come_behind_the_vocabulary(tmp_path):
@@ -182,9 +193,13 @@ def test_a_training_starts_from_the_published_folder(config, original, folder, p
     prepared = SimpleNamespace(class_names=("bed", "chair"), manifest={"prior": {}})
     recipe = Recipe(name="t", data=config.data, model=config.model)
     check_start(recipe, prepared, folder)
-    model, made = build(recipe, prepared, folder, tmp_path, group=None, resuming=False)
+    alone = Group(0, 1, torch.device("cpu"))
+    model, made = build(recipe, prepared, folder, tmp_path, alone, resuming=False)
     assert made.config.class_names == ("bed", "chair")
-    assert torch.equal(model.vlm.model.image_newline, original.vlm.model.image_newline)
+    assert torch.equal(model.vlm.model.image_newline, original.vlm.model.image_newline.bfloat16())
+    assert {weight.dtype for weight in model.parameters()} == {torch.bfloat16}, "as the recipe trains it"
+    assert not model.vlm.model.vision_tower.post_layernorm.weight.requires_grad
+    assert model.language.rotary_emb.inv_freq.dtype == torch.float32
     made.config.save(folder)  # now it is a checkpoint of ours, and a cut one
     (folder / "model-0.safetensors").write_bytes((folder / "model-0.safetensors").read_bytes()[:-1])
     with pytest.raises(CheckpointError, match="truncated"):

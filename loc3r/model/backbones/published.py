@@ -9,22 +9,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from torch import Tensor
 
 from loc3r.errors import CheckpointError
 from loc3r.files import read_json
 from loc3r.model.backbones import backbone_of
 from loc3r.model.backbones.base import Backbone
+from loc3r.model.weights import TABLE, TIED, Put, tie
 
 if TYPE_CHECKING:
     from loc3r.model.config import Loc3RConfig, SpecialTokens
     from loc3r.model.modelling import Loc3R
 
 INDEX_FILE = "model.safetensors.index.json"
+VLM = "vlm."
+"""Before the backbone's names, in ours."""
 Shape = tuple[int, ...]
 
 
@@ -55,29 +60,33 @@ def check_published(config: Loc3RConfig, folder: Path) -> None:
     _compare(wanted, found, folder, backbone)
 
 
-@torch.no_grad()
-def load_backbone(model: Loc3R, folder: Path) -> None:
-    """Read a published checkpoint into ``model``, shard by shard; the heads keep their initialisation.
+def load_backbone(model: Loc3R, folder: Path, put: Put) -> None:
+    """Give ``put`` every weight of a published checkpoint, shard by shard; the heads keep their initialisation.
 
     Raises:
         CheckpointError: as ``check_published``.
     """
     check_published(model.config, folder)
-    own = model.vlm.state_dict()
+    wanted = set(model.vlm.state_dict()) - ({TIED.removeprefix(VLM)} if model.config.tied else set())
     for shard in read_shards(folder):
         with safe_open(shard.path, "pt") as weights:
             for name in shard.shapes:
-                if (new := _rename(name, model.backbone)) in own:
-                    own[new].copy_(weights.get_tensor(name))
-    init_new_tokens(model, model.config.tokens)
+                if (ours := _rename(name, model.backbone)) in wanted:
+                    put(VLM + ours, partial(_read, weights, name, VLM + ours, model.config.tokens))
+    tie(model)
 
 
-@torch.no_grad()
-def init_new_tokens(model: Loc3R, tokens: SpecialTokens) -> None:
-    """Give the tokens that the backbone never saw the mean embedding; their published rows are noise."""
+def _read(weights: Any, published: str, ours: str, tokens: SpecialTokens) -> Tensor:
+    weight: Tensor = weights.get_tensor(published)
+    return init_new_tokens(weight, tokens) if ours in (TABLE, TIED) else weight
+
+
+def init_new_tokens(table: Tensor, tokens: SpecialTokens) -> Tensor:
+    """The table (V, d) with the mean embedding for tokens that the backbone never saw: theirs as published is noise."""
     new = [tokens.image, tokens.cam, tokens.newline, tokens.pos, tokens.ori]
-    for table in (model.language.embed_tokens, model.vlm.lm_head):
-        table.weight[new] = table.weight[: min(new)].mean(0)
+    table = table.clone()
+    table[new] = table[: min(new)].mean(0)
+    return table
 
 
 def read_shards(folder: Path) -> list[Shard]:
