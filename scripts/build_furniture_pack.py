@@ -19,6 +19,7 @@ import re
 import tempfile
 import zipfile
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 from own_models import ELEVATION_CM, OWN
 from parametric import ELEVATION_CM as DRAWN_ELEVATION_CM
-from parametric import MAKERS
+from parametric import MAKERS, Maker
 from rich.progress import track
 from scipy.spatial import cKDTree
 from simplify import normals_of, simplify, weld
@@ -134,12 +135,12 @@ def read_entries(table: Path, catalogue: dict[str, dict[str, str]]) -> list[Entr
     return entries
 
 
-def draw_entries(entries: list[Entry], splits: dict[str, str]) -> list[Entry]:
+def draw_entries(entries: list[Entry], splits: dict[str, str], makers: Mapping[str, Maker] = MAKERS) -> list[Entry]:
     """Members of the families of ``parametric``, by rules of their class; each has a seed of its own."""
     first = {entry.variant: entry for entry in reversed(entries)}
     known = Counter(entry.variant for entry in entries if splits[entry.model_id] == "train")
     drawn = []
-    for variant, make in MAKERS.items():
+    for variant, make in makers.items():
         rules = (variant, first[variant].placement, first[variant].holds)
         for number in range(1, (DRAWN_OF_FEW if known[variant] <= FEW else DRAWN_OF_MANY) + 1):
             name = f"{re.sub(r'[^a-z]+', '_', variant).strip('_')}_{number:02d}"

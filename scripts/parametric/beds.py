@@ -34,9 +34,8 @@ def bedding(build: Parts, rng: np.random.Generator, width: float, z0: float, z1:
             fold = pick(rng, (sheet, shade(cover, 0.8)))
             build.block((-1.8, top - drop + 1, start - 4), (width + 1.8, top + 5, start + 18), fold, 2)
         if chance(rng, 0.3):
-            build.block(
-                (-2, top - drop, z1 - 55), (width + 2, top + 5.2, z1 - 15), tone(rng, FABRICS, PAINTS), 1.5
-            )  # a throw across the foot
+            throw = tone(rng, FABRICS, PAINTS)
+            build.block((-2, top - drop, z1 - 55), (width + 2, top + 5.2, z1 - 15), throw, 1.5)
     count = 1 if width < 115 else 2
     cases = pick(rng, (sheet, cover, tone(rng, FABRICS, WHITES)))
     for i in range(count):
@@ -59,15 +58,10 @@ def _headboard(build: Parts, rng: np.random.Generator, width: float, base: float
         wide = (width + 8) / columns
         for i in range(columns):
             build.block((-4 + i * wide, 8, -9), (-4 + (i + 1) * wide, top, 0), cover, 2.5)
-    elif kind in ("slats", "iron"):
-        metal = tone(rng, METALS) if kind == "iron" else frame
-        half = 1.2 if kind == "iron" else 3.0
-        for x in (-1.0, width + 1):
-            build.box((x - 2, 0, -5), (x + 2, top, -1), metal)
-        for y in (base + 12, top - 6):
-            build.box((-1, y, -4), (width + 1, y + 2 * half, -2), metal)
-        for x in np.linspace(0, width, int(width / 14) + 1)[1:-1]:
-            build.box((x - half, base + 12, -3.5), (x + half, top - 6, -2.5), metal)
+    elif kind == "slats":
+        _bars(build, width, base + 12, top, 3.0, frame)
+    elif kind == "iron":
+        _bars(build, width, base + 12, top, 1.2, tone(rng, METALS))
     elif kind == "arch":
         turns = np.linspace(0, np.pi, 9)
         crown = [(width / 2 + (width / 2 + 3) * np.cos(t), 0.7 * top + 0.3 * top * np.sin(t)) for t in turns]
@@ -77,6 +71,16 @@ def _headboard(build: Parts, rng: np.random.Generator, width: float, base: float
         for x in (0.0, width):
             shape = [(0, 0), (3.5, 0), (3.5, top - 20), (2, top - 16), (4, top - 7), (0, top)]
             build.lathe((x, -3), shape, frame, 8)
+
+
+def _bars(build: Parts, width: float, low: float, top: float, half: float, colour: RGB) -> None:
+    """Upright bars between two posts and two rails."""
+    for x in (-1.0, width + 1):
+        build.box((x - 2, 0, -5), (x + 2, top, -1), colour)
+    for y in (low, top - 6):
+        build.box((-1, y, -4), (width + 1, y + 2 * half, -2), colour)
+    for x in np.linspace(0, width, int(width / 14) + 1)[1:-1]:
+        build.box((x - half, low, -3.5), (x + half, top - 6, -2.5), colour)
 
 
 def bed(rng: np.random.Generator) -> Model:
@@ -125,17 +129,7 @@ def bunk_bed(rng: np.random.Generator) -> Model:
             build.box((x, y, 0), (x + 3, y + 12, length), frame)
         with build.moved((4, 0, 0)):
             bedding(build, rng, width - 8, 4, length - 4, y + 4, 12)
-    for z in (0.0, length - 3):  # rails at the ends and along the sides
-        for y in (upper + 18, top - 6):
-            build.box((0, y, z), (width, y + 5, z + 3), frame)
-    gap = 0.7 * length
-    for y in (upper + 20, top - 6):
-        build.box((0, y, 0), (2.5, y + 5, length), frame)
-        build.box((width - 2.5, y, 0), (width, y + 5, gap), frame)
-    for z in (gap + 4, length - 10):
-        build.tube((width + 1, 0, z), (width + 1, upper + 30, z), 1.8, frame, sides=4)
-    for y in np.arange(22, upper + 10, 25):
-        build.tube((width + 1, float(y), gap + 4), (width + 1, float(y), length - 10), 1.5, frame, sides=4)
+    _rails(build, (width, length), upper, top, frame)
     if desk_below:
         board = tone(rng, WOODS, WHITES)
         build.box((0, 70, 5), (60, 73, length - 5), board)
@@ -143,6 +137,21 @@ def bunk_bed(rng: np.random.Generator) -> Model:
         with build.turned_by(90, (0, 0, 0), axis=1):
             build.books(rng, (-0.7 * length, 102, 2), (-12, 124, 20), 0.8)
     return build.model()
+
+
+def _rails(build: Parts, size: tuple[float, float], upper: float, top: float, frame: RGB) -> None:
+    """Rails round the upper bed of (width, length), open where the ladder is."""
+    (width, length), gap = size, 0.7 * size[1]
+    for z in (0.0, length - 3):
+        for y in (upper + 18, top - 6):
+            build.box((0, y, z), (width, y + 5, z + 3), frame)
+    for y in (upper + 20, top - 6):
+        build.box((0, y, 0), (2.5, y + 5, length), frame)
+        build.box((width - 2.5, y, 0), (width, y + 5, gap), frame)
+    for z in (gap + 4, length - 10):
+        build.tube((width + 1, 0, z), (width + 1, upper + 30, z), 1.8, frame, sides=4)
+    for y in np.arange(22, upper + 10, 25):
+        build.tube((width + 1, float(y), gap + 4), (width + 1, float(y), length - 10), 1.5, frame, sides=4)
 
 
 def crib(rng: np.random.Generator) -> Model:
@@ -178,6 +187,32 @@ def crib(rng: np.random.Generator) -> Model:
     return build.model()
 
 
+def changing_table(rng: np.random.Generator) -> Model:
+    """A chest at the height of a table with a soft mat between low walls; shelves with towels, or drawers, below."""
+    build = Parts()
+    width, depth, height = (float(rng.uniform(*r)) for r in ((75, 110), (48, 70), (82, 95)))
+    frame, mat = tone(rng, WHITES, WHITES, WOODS, PAINTS), tone(rng, FABRICS, PAINTS)
+    for x in (0.0, width - 3):
+        build.box((x, 0, 0), (x + 3, height + 9, depth), frame)
+    build.box((3, height - 4, 0), (width - 3, height, depth), frame)
+    build.box((3, 4, 0), (width - 3, height + 9, 2), frame)
+    build.block((6, height, 4), (width - 6, height + 5, depth - 1), mat, 2)
+    for x in (6.0, width - 16):
+        build.block((x, height + 2, 4), (x + 10, height + 10, depth - 1), mat, 3.5)
+    if chance(rng, 0.5):
+        build.box((3, 5, 2), (width - 3, height - 4, depth - 3), frame)
+        front = pick(rng, (frame, tone(rng, PAINTS, WOODS)))
+        grid = (int(rng.integers(2, 5)), int(rng.integers(1, 3)))
+        build.fronts((2, 5), (width - 2, height - 5), depth - 3, grid, front, pick(rng, ("knob", "bar")))
+        return build.model()
+    for y in (8.0, 0.48 * height):
+        build.box((3, y, 2), (width - 3, y + 2.5, depth), frame)
+        for x in np.arange(8, width - 28, 26):
+            pile = float(rng.uniform(8, 24))
+            build.block((x, y + 2.5, 8), (x + 21, y + pile, depth - 6), tone(rng, FABRICS, PAINTS, WHITES), 2)
+    return build.model()
+
+
 def mattress(rng: np.random.Generator) -> Model:
     """A mattress on the floor: plain with a band, with a blanket, a futon, or in three folding parts."""
     build = Parts()
@@ -200,4 +235,4 @@ def mattress(rng: np.random.Generator) -> Model:
     return build.model()
 
 
-MAKERS = {"bed": bed, "bunk bed": bunk_bed, "crib": crib, "mattress": mattress}
+MAKERS = {"bed": bed, "bunk bed": bunk_bed, "crib": crib, "changing table": changing_table, "mattress": mattress}

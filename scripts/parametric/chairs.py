@@ -18,6 +18,7 @@ from parametric.parts import (
     Parts,
     chance,
     pick,
+    shade,
     tone,
 )
 
@@ -206,6 +207,7 @@ def bench(rng: np.random.Generator) -> Model:
             build.box((x, 0, 2), (x + 4, seat - 4, depth - 2), board)
         build.box((0.06 * width, 0.3 * seat, depth / 2 - 2), (0.94 * width, 0.3 * seat + 7, depth / 2 + 2), board)
     elif kind == "box":
+        build.box((3, 0, 3), (width - 3, 4, depth - 5), shade(frame, 0.6))
         build.box((0, 4, 1), (width, seat - 4, depth - 1), frame)
         build.fronts((0, 5), (width, seat - 5), depth - 1, (1, int(rng.integers(2, 4))), board, "knob")
     else:

@@ -298,6 +298,42 @@ def suitcase(rng: np.random.Generator) -> Model:
     return build.model()
 
 
+def safe(rng: np.random.Generator) -> Model:
+    """A heavy box of steel: a thick door with a dial or keys, and a handle or a wheel."""
+    build = Parts()
+    width, depth, height = (float(rng.uniform(*r)) for r in ((34, 60), (34, 55), (32, 95)))
+    colour = tone(rng, BLACKS, METALS, ((0.24, 0.32, 0.36), (0.2, 0.28, 0.22), (0.5, 0.52, 0.5)))
+    metal = tone(rng, METALS[:3], METALS[5:])
+    build.block((0, 2, 0), (width, height, depth), colour, 1)
+    for x in (2.0, width - 8):
+        for z in (2.0, depth - 8):
+            build.box((x, 0, z), (x + 6, 2, z + 6), shade(colour, 0.5))
+    build.box((3, 5, depth), (width - 3, height - 3, depth + 0.6), shade(colour, 0.5))
+    build.block((4, 6, depth), (width - 4, height - 4, depth + 3), shade(colour, 1.25), 0.8)
+    for y in (0.2 * height, 0.72 * height):
+        build.tube((3, y, depth + 2), (3, y + 0.1 * height, depth + 2), 1.5, metal, sides=6)
+    x, y, z = 0.42 * width, 0.6 * height, depth + 3
+    if chance(rng, 0.5):
+        build.tube((x, y, z), (x, y, z + 2.5), 5, metal, sides=12)
+        build.tube((x, y, z + 2.5), (x, y, z + 3), 3.5, (0.1, 0.1, 0.1), sides=12)
+    else:
+        build.box((x - 5, y - 6, z), (x + 5, y + 7, z + 1), (0.1, 0.1, 0.1))
+        for i in range(9):
+            left, low = x - 4 + 2.8 * (i % 3), y - 5 + 3 * (i // 3)
+            build.box((left, low, z + 1), (left + 2, low + 2, z + 1.5), (0.85, 0.85, 0.85))
+    middle = (0.72 * width, 0.42 * height, z)
+    if chance(rng, 0.5):
+        for turn in np.arange(3) * np.pi / 3:
+            dx, dy = 6 * np.cos(turn), 6 * np.sin(turn)
+            start = (middle[0] - dx, middle[1] - dy, z + 3)
+            build.tube(start, (middle[0] + dx, middle[1] + dy, z + 3), 0.9, metal, sides=6)
+        build.tube(middle, (middle[0], middle[1], z + 4), 1.8, metal, sides=8)
+    else:
+        build.box((middle[0] - 7, middle[1] - 1.2, z + 1.5), (middle[0] + 3, middle[1] + 1.2, z + 3.5), metal)
+        build.tube(middle, (middle[0], middle[1], z + 3), 2, metal, sides=8)
+    return build.model()
+
+
 def room_divider(rng: np.random.Generator) -> Model:
     """A folding screen of three to five leaves: paper with bars, cloth, boards or slats."""
     build = Parts()
@@ -402,6 +438,7 @@ MAKERS = {
     "laundry basket": laundry_basket,
     "basket": basket,
     "suitcase": suitcase,
+    "safe": safe,
     "room divider": room_divider,
     "piano": piano,
 }

@@ -144,6 +144,9 @@ class Parts(Builder):
     def prism(self, outline: Sequence[tuple[float, float]], low: float, high: float, axis: int, colour: RGB) -> None:
         """A convex outline drawn along an axis (0 x, 1 y, 2 z); its points name the other two axes in order."""
         flat = np.array(outline, float)
+        turn = float((flat[:, 0] * np.roll(flat[:, 1], -1) - flat[:, 1] * np.roll(flat[:, 0], -1)).sum())
+        if (turn < 0) != (axis == 1):  # x and z are a left-handed pair
+            flat = flat[::-1]
         self.loft([np.insert(flat, axis, value, axis=1) for value in (low, high)], colour)
 
     @contextmanager

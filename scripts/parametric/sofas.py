@@ -229,6 +229,27 @@ def armchair(rng: np.random.Generator) -> Model:
     return build.model()
 
 
+def beanbag(rng: np.random.Generator) -> Model:
+    """A bag that one sinks into: round, like a drop, or with a back."""
+    build = Parts()
+    r, height = float(rng.uniform(36, 50)), float(rng.uniform(48, 90))
+    cover = tone(rng, FABRICS, PAINTS, LEATHERS)
+    full = [(0, 0), (0.75, 0), (1, 0.18), (1, 0.32), (0.84, 0.55)]
+    crown = pick(rng, ([(0.5, 0.7), (0.25, 0.86), (0.12, 1)], [(0.68, 0.85), (0.4, 0.97)], [(0.5, 0.82), (0.3, 1)]))
+    rings = []
+    turns = np.arange(14) * 2 * np.pi / 14
+    back = float(rng.uniform(0, 0.3)) * r  # the top lies towards the back, the front is drawn out
+    for radius, share in [*full, *crown, (0.0, crown[-1][1])]:
+        z = radius * r * -np.sin(turns) - back * share**2 * 2
+        z = np.where(z > 0, z * (1 + 0.25 * (1 - share)), z)
+        rings.append(np.stack([radius * r * np.cos(turns), np.full(14, share * height), z], 1))
+    build.loft(rings, cover)
+    for turn in range(0, 14, 7) if chance(rng, 0.5) else ():  # seams
+        seam = [(float(x), float(y), float(z)) for x, y, z in (ring[turn] * (1.01, 1, 1.01) for ring in rings[2:-1])]
+        build.pipe(seam, 0.8, shade(cover, 0.7), 4)
+    return build.model()
+
+
 def couch(rng: np.random.Generator) -> Model:
     """A soft seat for two or three, or with a long end or a corner."""
     build = Parts()
@@ -246,4 +267,4 @@ def couch(rng: np.random.Generator) -> Model:
     return build.model()
 
 
-MAKERS = {"armchair": armchair, "couch": couch}
+MAKERS = {"armchair": armchair, "beanbag": beanbag, "couch": couch}
