@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,48 +16,57 @@ from numpy.typing import NDArray
 from loc3r.datasets.sample import Mention, Sample
 from loc3r.synth.check_answers import expected_answer
 from loc3r.synth.room import Floats, Room, RoomObject
+from loc3r.synth.synonyms import SYNONYMS
 from loc3r.synth.witness import Speaker, Witness, marked, spoken
 
 FACING_DEG = 1.0
 AT_TABLE_DEG = 21.0
+CLOCK_DEG = 13.0
 RELATION_MARGIN_M = 0.35
 
+_AHEAD = r"(?:right |directly |that is )?in front of me"
+_EXACTLY = "(?:exactly |directly |straight |right )?"
 _FACING = (
-    r"(?:facing|look(?:ing)? (?:at|towards)|turned towards|eyes are on|room towards|#\d+ towards|opening) the (#\d+)",
-    r"with the (#\d+) in front of me",
+    r"(?:facing|look(?:ing|ed)?(?: straight)? at|staring at|watching|eyes are on|opening|towards) the #(\d+)",
+    rf"the #(\d+)(?: is)? {_AHEAD}",
+    rf"{_AHEAD} (?:there )?(?:is|was) the #(\d+)",
 )
-_AT_TABLE = (r"(?:sitting|#\d+) (?:at|in front of) the (#\d+)", r"facing the (#\d+)")
+_AT_TABLE = (r"\b(?:at|in front of) the #(\d+)", *_FACING)
+_SIDE = rf"{_EXACTLY}(?:on|to|at) (?:my|the) (?:immediate )?"
+_OF_ME = "(?: hand)?(?: side)?(?: of me)? (?:there )?(?:is|was)"
 _DONE = {  # what is said of a thing -> the side it must be on
-    "left": (r"(#\d+) (?:is )?(?:on|to) my left", r"(#\d+) is on my left side"),
-    "right": (r"(#\d+) (?:is )?(?:on|to) my right", r"(#\d+) is on my right side"),
+    "left": (rf"#(\d+) (?:is |was )?{_SIDE}left\b", rf"{_SIDE}left{_OF_ME} the #(\d+)"),
+    "right": (rf"#(\d+) (?:is |was )?{_SIDE}right\b", rf"{_SIDE}right{_OF_ME} the #(\d+)"),
     "behind": (
-        r"(#\d+) (?:is )?(?:right )?behind me",
-        r"behind me is the (#\d+)",
-        r"back to the (#\d+)",
-        r"facing away from the (#\d+)",
-        r"the (#\d+) with my back to it",
-        r"back turned to the (#\d+)",
+        rf"#(\d+) (?:is |was )?{_EXACTLY}behind me",
+        r"behind me (?:there )?(?:is|was) the #(\d+)",
+        r"back (?:turned )?(?:straight )?to the #(\d+)",
+        r"away from the #(\d+)",
+        r"the #(\d+) with my back to it",
     ),
 }
-_EXACT = {
-    -90: (r"(#\d+) (?:is )?(?:exactly on|directly to|straight to) my left",),
-    90: (r"(#\d+) (?:is )?(?:exactly on|directly to|straight to) my right",),
-    180: (r"(#\d+) (?:is )?(?:exactly|directly) behind me", r"back turned straight to the (#\d+)"),
-}
-_RELATION = re.compile(r"#(\d+) (next to|closest to) the #(\d+)")
+_SIDE_DEG = {"left": -90, "right": 90, "behind": 180}
+_CLOCK = re.compile(r"#(\d+) (?:is )?(?:in|at|on) my (\w+) o'clock")
+_HOURS = ("twelve", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
+_ARTICLE = re.compile(r"(?:\b(?:the|an?|my) )?#")
+_NEXT = r"(?:(?:right )?next to|by|near|beside|close to|(?:that is )?closest to|nearest to)"
+_RELATION = re.compile(rf"#(\d+) {_NEXT} the #(\d+)")
 _SEATED = ("sit_facing", "sit", "sit_at", "lying")
+_SITS = r"\bs[ia]t|seat|relax|rest|loung|(?:on|in) the #"
+_ACTS = r"\w+ing\b|in front of|\bi (?:\w+ )+the #"
+_STANDS_BY = rf"{_NEXT} the #|next to me|beside me|within reach|leaning|standing at|got up from|behind me|back to"
 _WORDS = {
-    "sit_facing": r"sitting|sat|seated|relaxing",
-    "sit": r"sitting|sat|seated",
-    "sit_at": r"sitting|sat|seated",
-    "lying": r"lying|laying",
-    "stand_facing": r"next to|\bby\b|beside",
-    "sides": r"next to|\bby\b|beside",
-    "in_front_of": r"in front of|one step away|walked up to",
-    "back_to": r"\bback\b|behind me|facing away",
+    "sit_facing": _SITS,
+    "sit": _SITS,
+    "sit_at": _SITS,
+    "lying": r"lying|laying|lay down|lie down|sleep|rest",
+    "stand_facing": _STANDS_BY,
+    "sides": _STANDS_BY,
+    "in_front_of": _ACTS,
+    "back_to": r"\bback\b|behind me|away from",
     "between": r"between",
-    "at_door": r"through|room|at the #",
-    "using": r"\w+ing",
+    "at_door": r"through|via|from|room|(?:at|open\w*|up|closed|towards) the #",
+    "using": _ACTS,
     "middle_facing": r"(?:middle|center) of the room",
 }
 
@@ -90,7 +100,7 @@ def _check_mentions(witness: Witness, sample: Sample) -> list[str]:
         words, thing = text[mention.start : mention.end], witness.things.get(mention.object_id)
         if thing is None or not witness.seen(mention.object_id):
             complaints.append(f"mention: {words!r} was not seen in the video")
-        elif words not in (spoken(thing.name), f"{thing.colour} {spoken(thing.name)}"):
+        elif _noun(thing, words) not in (spoken(thing.name), *SYNONYMS.get(thing.name, ())):
             complaints.append(f"mention: {words!r} is no name of a {thing.colour} {thing.name}")
         elif not _is_unique(witness, thing, words, mention, sample):
             complaints.append(f"mention: {words!r} is ambiguous in {text!r}")
@@ -99,17 +109,19 @@ def _check_mentions(witness: Witness, sample: Sample) -> list[str]:
 
 def _is_unique(witness: Witness, thing: RoomObject, words: str, mention: Mention, sample: Sample) -> bool:
     """Whether the words, or what they are related to, leave only this thing."""
+    noun = _noun(thing, words)
     rivals = [t for t in witness.called(spoken(thing.name)) if t is not thing]
-    if words != spoken(thing.name):
+    if noun != spoken(thing.name):  # what else may go by the other name
+        others = [t for t in witness.things.values() if t.name != thing.name]
+        rivals += [t for t in others if spoken(t.name).endswith(noun) or noun in SYNONYMS.get(t.name, ())]
+    if words != noun:
         rivals = [t for t in rivals if t.colour is None or t.colour == thing.colour]
     if not rivals:
         return True
     text = (sample.situation if mention.field == "situation" else sample.question) or ""
     here = [m for m in sample.mentions if m.field == mention.field]
     anchors = [
-        m
-        for m in here
-        if m.start > mention.end and re.fullmatch(r" (next|closest) to the ", text[mention.end : m.start])
+        m for m in here if m.start > mention.end and re.fullmatch(rf" {_NEXT} the ", text[mention.end : m.start])
     ]
     if not anchors and sample.situation_form == "sit_at" and mention.field == "situation":
         anchors = [m for m in here if m.object_id == sample.look_at_object_id]
@@ -120,21 +132,29 @@ def _is_unique(witness: Witness, thing: RoomObject, words: str, mention: Mention
     return all(witness.gap_m(rival, anchor) > gap_m + RELATION_MARGIN_M for rival in rivals)
 
 
+def _noun(thing: RoomObject, words: str) -> str:
+    """The words without the thing's colour."""
+    return words.removeprefix(f"{thing.colour} ")
+
+
 def _check_situation(witness: Witness, sample: Sample) -> list[str]:
     """The pose is where and how the text says, and the text says nothing that is not so."""
     form, speaker = sample.situation_form or "", Speaker.of(witness.room, sample)
     text = marked(sample.situation or "", tuple(m for m in sample.mentions if m.field == "situation"))
-    text = _RELATION.sub(r"#\1", text)
+    text = _RELATION.sub(r"#\1", _ARTICLE.sub("the #", text))
     if form not in _WORDS or not re.search(_WORDS[form], text, re.I):
         return [f"situation: {text!r} is not of the form {form!r}"]
-    complaints, placed = _check_words(witness, speaker, text, form)
+    claims = _claims(text, form)
+    complaints = _check_claims(witness, speaker, claims, form)
+    placed = {claim.object_id for claim in claims}
+    aside = {claim.object_id for claim in claims if claim.where not in ("ahead", "behind")}
     named = [int(number) for number in re.findall(r"#(\d+)", text)]
     loose = [number for number in dict.fromkeys(named) if number not in placed]
     if len(loose) > (2 if form == "between" else 1):
         complaints.append(f"situation: nothing says how {loose[1:]} lie in {text!r}")
     if form not in _SEATED:
         complaints += _check_free(witness, speaker)
-    complaints += _PLACES[form](witness, speaker, text, named)
+    complaints += _PLACES[form](witness, speaker, text, [number for number in named if number not in aside] or named)
     if sample.look_at_object_id is not None:
         off_deg = abs(speaker.way_to(witness.things[sample.look_at_object_id]))
         if off_deg > (AT_TABLE_DEG if form == "sit_at" else FACING_DEG):
@@ -142,30 +162,49 @@ def _check_situation(witness: Witness, sample: Sample) -> list[str]:
     return complaints
 
 
-def _check_words(witness: Witness, speaker: Speaker, text: str, form: str) -> tuple[list[str], set[int]]:
-    """What the text says of directions holds; also the things that it says so of."""
-    complaints: list[str] = []
-    placed: set[int] = set()
+@dataclass(frozen=True)
+class _Claim:
+    """What a text says of where one thing is."""
 
-    def reach_m(thing: RoomObject) -> float:
-        return witness.distance_m(speaker.place_m, thing)
+    object_id: int
+    where: str
+    clock_deg: float
+    within_deg: float | None = None
+    """How near to the angle it must be; None: wherever people say ``where``."""
 
-    def say(patterns: tuple[str, ...], holds: Callable[[RoomObject], bool], claim: str) -> None:
-        for number in [n for pattern in patterns for n in re.findall(pattern, text, re.I)]:
-            thing = witness.things[int(number[1:])]
-            placed.add(thing.object_id)
-            if not holds(thing):
-                complaints.append(f"situation: the {thing.name} is not {claim}, as {text!r} says")
 
-    if form == "sit_at":
-        say(_AT_TABLE, lambda t: abs(speaker.way_to(t)) < AT_TABLE_DEG and reach_m(t) < 1.2, "sat at")
-    else:
-        say(_FACING, lambda t: abs(speaker.way_to(t)) < FACING_DEG, "faced")
-    for angle, patterns in _EXACT.items():
-        say(patterns, lambda t, a=angle: _off_deg(speaker.way_to(t), a) < FACING_DEG, f"at {angle} degrees")  # type: ignore[misc]
+def _claims(text: str, form: str) -> list[_Claim]:
+    """All that a text says of directions."""
+    ahead, within_deg = (_AT_TABLE, AT_TABLE_DEG) if form == "sit_at" else (_FACING, FACING_DEG)
+    found = [_Claim(number, "ahead", 0, within_deg) for number in _numbers(ahead, text)]
     for side, patterns in _DONE.items():
-        say(patterns, lambda t, s=side: speaker.is_on(s, t), side)  # type: ignore[misc]
-    return complaints, placed
+        found += [_Claim(number, side, _SIDE_DEG[side]) for number in _numbers(patterns, text)]
+    for number, hour in _CLOCK.findall(text):
+        angle_deg = 30 * (_HOURS.index(hour) if hour in _HOURS else int(hour))
+        found.append(_Claim(int(number), f"at {hour} o'clock", angle_deg, CLOCK_DEG))
+    return found
+
+
+def _numbers(patterns: tuple[str, ...], text: str) -> list[int]:
+    return [int(number) for pattern in patterns for number in re.findall(pattern, text, re.I)]
+
+
+def _check_claims(witness: Witness, speaker: Speaker, claims: list[_Claim], form: str) -> list[str]:
+    """What the text says of directions holds."""
+    complaints = []
+    off_deg = []
+    for claim in claims:
+        thing = witness.things[claim.object_id]
+        off_deg.append(_off_deg(speaker.way_to(thing), claim.clock_deg))
+        holds = speaker.is_on(claim.where, thing) if claim.within_deg is None else off_deg[-1] < claim.within_deg
+        if not holds or (
+            form == "sit_at" and claim.where == "ahead" and witness.distance_m(speaker.place_m, thing) > 1.2
+        ):
+            complaints.append(f"situation: the {thing.name} is not {claim.where}, as the text says")
+    exact = [off for off, claim in zip(off_deg, claims, strict=True) if claim.where in _SIDE_DEG]
+    if form == "sides" and min(exact, default=180) > FACING_DEG:
+        complaints.append("heading: nothing is exactly at the side that the text says")
+    return complaints
 
 
 def _check_free(witness: Witness, speaker: Speaker) -> list[str]:
@@ -182,7 +221,7 @@ def _check_free(witness: Witness, speaker: Speaker) -> list[str]:
 
 def _seated(witness: Witness, speaker: Speaker, text: str, named: list[int]) -> list[str]:
     """In the middle of what is sat on; along its front where nothing is faced."""
-    found = re.search(r"\bon the #(\d+)", text)
+    found = re.search(r"\b(?:on|in) the #(\d+)", text)
     if found is None:
         return [f"situation: nothing to sit on in {text!r}"]
     seat = witness.things[int(found[1])]
@@ -197,7 +236,7 @@ def _seated(witness: Witness, speaker: Speaker, text: str, named: list[int]) -> 
 
 
 def _seated_ahead(witness: Witness, speaker: Speaker, text: str, named: list[int]) -> list[str]:
-    found = re.search(r"\bon the #(\d+)", text)
+    found = re.search(r"\b(?:on|in) the #(\d+)", text)
     off_deg = _turn_deg(witness.things[int(found[1])], speaker) if found else 0
     ahead = [] if off_deg < FACING_DEG else [f"heading: {off_deg:.1f} degrees off the front of the seat"]
     return _seated(witness, speaker, text, named) + ahead
@@ -213,10 +252,15 @@ def _on_bed(witness: Witness, speaker: Speaker, text: str, named: list[int]) -> 
 
 
 def _beside(witness: Witness, speaker: Speaker, text: str, named: list[int]) -> list[str]:
-    found = re.search(r"(?:next to|by|beside) the #(\d+)|#(\d+) right next to me", text)
-    thing = witness.things[int(found[1] or found[2])] if found else None
-    near = thing is not None and 0.19 < witness.distance_m(speaker.place_m, thing) < 0.95
-    return [] if near else [f"position: not next to {thing.name if thing else 'anything'}"]
+    found = re.search(
+        rf"(?:{_NEXT}|standing at|got up from|leaning (?:on|against)) the #(\d+)"
+        r"|#(\d+) (?:is )?(?:right next to me|beside me|within reach)",
+        text,
+    )
+    numbers = [int(found[1] or found[2])] if found else _numbers(_DONE["behind"], text)
+    things = [witness.things[number] for number in numbers]
+    near = any(0.19 < witness.distance_m(speaker.place_m, thing) < 0.95 for thing in things)
+    return [] if near else [f"position: not next to {things[0].name if things else 'anything'}"]
 
 
 def _before(witness: Witness, speaker: Speaker, text: str, named: list[int]) -> list[str]:
@@ -228,19 +272,25 @@ def _before(witness: Witness, speaker: Speaker, text: str, named: list[int]) -> 
     if not 0.19 < witness.distance_m(speaker.place_m, thing) < 0.95 or not _hits_wall(witness, thing, out):
         complaints.append(f"position: not in front of the {thing.name}")
     away = re.search(
-        r"\bback\b|behind me, (?:looking|which)|facing away|entering|walking into|just (?:came|walked)|entered", text
+        r"\bback\b|behind me, (?:looking|which)|away from|entering|walking into|just (?:came|walked)|entered",
+        text,
+        re.I,
     )
-    faced = (
-        re.search(r"#\d+(?: and I am looking at| and I am facing| and looking at) the", text) or "after coming" in text
-    )
-    if not faced and _off_deg(speaker.way_to(thing), 180 if away else 0) > FACING_DEG:
+    if (
+        not set(_numbers(_FACING, text)) - {thing.object_id}
+        and _off_deg(speaker.way_to(thing), 180 if away else 0) > FACING_DEG
+    ):
         complaints.append(f"heading: neither at nor away from the {thing.name}, as {text!r} says")
     return complaints
 
 
 def _at_door(witness: Witness, speaker: Speaker, text: str, named: list[int]) -> list[str]:
-    found = re.search(r"(?:through|at|for|opened|opening|with) the #(\d+)", text)
-    door = int(found[1]) if found else named[0]
+    found = re.search(
+        r"(?:through|via|from|standing at|handle at|for|opened|open|closed|opening) the #(\d+)"
+        r"|with the #(\d+) right behind",
+        text,
+    )
+    door = int(found[1] or found[2]) if found else named[0]
     wrong = [] if witness.things[door].name == "door" else ["situation: that is no door"]
     return wrong + _before(witness, speaker, text, [door])
 

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loc3r.datasets.sample import Sample
 from loc3r.geometry.headings import wrap_rad
+from loc3r.synth.language.people import PEOPLE_USES
+from loc3r.synth.language.phrases import USES
 from loc3r.synth.language.plain import plain_samples
 from loc3r.synth.language.questions import TYPES, Question, Scene
 from loc3r.synth.language.situations import FORMS, Placement, Situation, Stage, word
 from loc3r.synth.language.view import RoomView
 from loc3r.synth.language.vsi import vsi_samples
+from loc3r.synth.language.wide import word_widely
 from loc3r.synth.room import Room
+
+Language = Literal["templates", "wide"]
+"""Whose words situations are told in: a few templates', or those of many people."""
 
 SAME_POSE_SHARE = 0.1
 """Situations that say the pose before them in other words."""
@@ -24,9 +31,19 @@ FIRST_ID = 900_000_000_000
 MOST_SITUATIONS = 900
 _DRAWS = 40
 
+Tell = Callable[[Stage, Placement, np.random.Generator], Situation]
+_WORDS: dict[Language, tuple[Tell, frozenset[str]]] = {
+    "templates": (word, frozenset(USES)),
+    "wide": (word_widely, frozenset(PEOPLE_USES)),
+}
+
 
 def describe(
-    room: Room, visible_px: NDArray[np.integer], rng: np.random.Generator, situations: int = 24
+    room: Room,
+    visible_px: NDArray[np.integer],
+    rng: np.random.Generator,
+    situations: int = 24,
+    language: Language = "templates",
 ) -> list[Sample]:
     """Samples of a room, poses in the raw scan frame: ``situations`` SQA3D-style, 4 ScanQA-, 4 VSI-Bench-style.
 
@@ -35,11 +52,12 @@ def describe(
     """
     if not 0 <= situations <= MOST_SITUATIONS:
         raise ValueError(f"situations must be 0 to {MOST_SITUATIONS}, received {situations}")
-    stage = Stage(RoomView(room, visible_px))
+    tell, uses = _WORDS[language]
+    stage = Stage(RoomView(room, visible_px), uses)
     first_id = FIRST_ID + room.seed * 1000
     used = _Balance()
     samples: list[Sample] = []
-    for situation in _situations(stage, rng, situations):
+    for situation in _situations(stage, tell, rng, situations):
         question = used.choose(Scene(stage, situation, rng))
         if question is not None:
             samples.append(_sample(room, first_id + len(samples), situation, question, rng))
@@ -55,7 +73,7 @@ def blind_guess_rates(samples: Iterable[Sample]) -> dict[str, float]:
     return {kind: max(counts.values()) / counts.total() for kind, counts in sorted(answers.items())}
 
 
-def _situations(stage: Stage, rng: np.random.Generator, count: int) -> list[Situation]:
+def _situations(stage: Stage, tell: Tell, rng: np.random.Generator, count: int) -> list[Situation]:
     """Situations with different texts, forms drawn by their share among those that the room allows."""
     open_forms = {name: share for name, (_, share) in FORMS.items()}
     found: list[Situation] = []
@@ -71,7 +89,7 @@ def _situations(stage: Stage, rng: np.random.Generator, count: int) -> list[Situ
             if placement is None:
                 del open_forms[form]
         if placement is not None:
-            situation = word(stage, placement, rng)
+            situation = tell(stage, placement, rng)
             if situation.text.text in texts:
                 open_forms[placement.form] = open_forms.get(placement.form, 0) / 2  # it runs dry: draw it less
                 if open_forms[placement.form] < 1e-3:

@@ -66,6 +66,8 @@ class Stage:
     """A room view with its names and the things that can play each part."""
 
     view: RoomView
+    uses: frozenset[str] = frozenset(USES)
+    """Classes at which people do things."""
     plain: Mapping[int, Text] = field(init=False)
     names: Mapping[int, Text] = field(init=False)
     seats: tuple[RoomObject, ...] = field(init=False)
@@ -166,7 +168,7 @@ def in_front_of(stage: Stage, rng: np.random.Generator) -> Placement | None:
 
 def using(stage: Stage, rng: np.random.Generator) -> Placement | None:
     """Doing something at a wall-side thing."""
-    x = _pick(rng, [t for t in stage.places if t.name in USES])
+    x = _pick(rng, [t for t in stage.places if t.name in stage.uses])
     spot = _before(stage, x)
     if x is None or spot is None:
         return None
