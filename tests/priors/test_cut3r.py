@@ -152,9 +152,22 @@ def original(model: Cut3r) -> dict[str, torch.Tensor]:
 
 
 def test_the_filter_leaves_exactly_what_the_network_has(small: Cut3r):
-    kept = Cut3r.filter_state_dict(original(small))
-    assert kept.keys() == small.state_dict().keys()
-    Cut3r(SMALL).load_state_dict(kept)
+    published = original(small)
+    wrapped = {f"model.{name}": value for name, value in published.items()}
+    for each in (published, {"args": None, "model": published, "epoch": 9}, wrapped):
+        kept = Cut3r.filter_state_dict(each)
+        assert kept.keys() == small.state_dict().keys()
+        Cut3r(SMALL).load_state_dict(kept)
+
+
+def test_half_precision_frames_are_taken_as_the_weights_are(small: Cut3r, frames: torch.Tensor):
+    half = frames[:1, :2].bfloat16()
+    torch.testing.assert_close(small(half), small(half.float()))
+    rounded = Cut3r(SMALL).bfloat16()
+    rounded.load_state_dict(small.state_dict())
+    tokens = rounded(frames[:1, :2])
+    assert tokens.dtype == torch.bfloat16
+    torch.testing.assert_close(tokens.float(), small(frames[:1, :2]), rtol=0, atol=0.1)
 
 
 class Loud:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from loc3r.model.backbones.base import Backbone, text_sizes, with_shared_video
 
@@ -30,22 +30,24 @@ class Qwen25VL(Backbone):
 
     published = "a Qwen2.5-VL"
     renames = (
+        (r"^visual\.merger\.", "model.projector."),
         (r"^visual\.", "model.visual."),
         (r"^model\.(embed_tokens|layers|norm)\b", r"model.language_model.\1"),
     )
 
     def build(self) -> Any:
-        """``Qwen2_5_VLForConditionalGeneration``."""
+        """``Qwen2_5_VLForConditionalGeneration``, its merger apart: the tower would run it on what ``project`` gets."""
         from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
         text, tower = self._text(), self._tower()
         sizes = Qwen2_5_VLConfig(text_config=text, vision_config=tower, tie_word_embeddings=self.config.tied)
-        return with_shared_video(Qwen2_5_VLForConditionalGeneration(sizes))
+        vlm = Qwen2_5_VLForConditionalGeneration(sizes)
+        vlm.model.projector, vlm.model.visual.merger = vlm.model.visual.merger, nn.Identity()
+        return with_shared_video(vlm)
 
     def settle_tower(self, vlm: Any) -> None:
         if self.config.model.vision.frozen:
             vlm.model.visual.requires_grad_(False)
-            vlm.model.visual.merger.requires_grad_(True)
 
     def see(self, vlm: Any, frames: Tensor) -> Tensor:
         """The tower's features before its merger, in the grid's order."""
@@ -60,7 +62,7 @@ class Qwen25VL(Backbone):
         return features
 
     def project(self, vlm: Any, features: Tensor) -> Tensor:
-        tokens: Tensor = vlm.model.visual.merger(self._cells(features).flatten(0, -2))
+        tokens: Tensor = vlm.model.projector(self._cells(features).flatten(0, -2))
         side = self.config.data.tokens_a_side
         return tokens.reshape(len(features), side, side, -1)
 

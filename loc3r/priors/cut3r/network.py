@@ -12,8 +12,10 @@ less what ``Cut3r.filter_state_dict`` drops. The weights are CC BY-NC-SA 4.0 and
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +28,7 @@ PARTS = {
     "decoder_embed_state", "dec_blocks_state", "dec_norm_state", "pose_token", "pose_retriever",
 }  # fmt: skip
 """What a camera token depends on, of all that the original's checkpoint holds."""
+WRAPPERS = re.compile(r"^(module\.|model\.)*")
 ENCODE_AT_ONCE = 8
 """Frames that the encoder takes in one go: bounds memory, changes nothing else."""
 
@@ -126,12 +129,13 @@ class Cut3r(nn.Module):
         self.eval().requires_grad_(False)  # a prior is frozen: no walk builds a graph
 
     @staticmethod
-    def filter_state_dict(original: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The original checkpoint's ``model`` entry without the parts that a camera token does not need.
+    def filter_state_dict(original: Mapping[str, Any]) -> dict[str, Tensor]:
+        """The original checkpoint, or its ``model`` entry, without the parts that a camera token does not need.
 
-        A leading ``module.`` (left by distributed training) goes too.
+        A leading ``module.`` or ``model.`` (left by wrappers of training) goes too.
         """
-        named = {key.removeprefix("module."): value for key, value in original.items()}
+        weights = original.get("model", original)
+        named = {WRAPPERS.sub("", key): value for key, value in weights.items()}
         return {key: value for key, value in named.items() if key.partition(".")[0] in PARTS}
 
     def forward(self, frames: Tensor) -> Tensor:
@@ -148,6 +152,7 @@ class Cut3r(nn.Module):
         A video may come in any number of pieces, down to single frames; each token knows all frames before it.
         """
         self._check(frames)
+        frames = frames.to(self.pose_token.dtype)
         state, tokens = state or self._begin(len(frames)), []
         rows, columns = (side // self.config.patch_px for side in frames.shape[-2:])
         at = grid_places(rows * columns, columns, frames.device)
