@@ -68,7 +68,7 @@ PANE_KEY = np.array([1.0, 0.0, 1.0])
 """Marks window panes while colours are mixed; nothing else is magenta. They leave as ``GLASS``."""
 SAMPLES = 60_000
 """Points at which a model's surface is sampled for colour."""
-FEW, DRAWN_OF_FEW, DRAWN_OF_MANY = 3, 10, 6
+FEW, DRAWN_OF_FEW, DRAWN_OF_MANY = 3, 9, 6
 """A class with no more than ``FEW`` models to train on gets more drawn ones than the others."""
 
 

@@ -69,6 +69,11 @@ class FurnitureModel:
     creator: str
     licence: str
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether it is one of many drawn by rules (``scripts/parametric``), which are for training rooms only."""
+        return self.model_id.startswith("parametric/")
+
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
