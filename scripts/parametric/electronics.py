@@ -24,7 +24,7 @@ def screen(build: Sculptor, low: Point, high: Point, body: RGB, shown: Painting 
     (x0, y0, _), (x1, y1, z1) = low, high
     build.box(low, high, body)
     x0, y0, x1, y1 = x0 + bezel, y0 + bezel, x1 - bezel, y1 - bezel
-    inner = np.array([(x0, y0, z1), (x1, y0, z1), (x1, y1, z1), (x0, y1, z1)]) + [0, 0, 0.25]
+    inner = np.array([(x0, y0, z1), (x1, y0, z1), (x1, y1, z1), (x0, y1, z1)]) + np.array([0, 0, 0.25])
     build.quad(inner[0], inner[1], inner[2], inner[3], build.material(OFF, shown))
 
 

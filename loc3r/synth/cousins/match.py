@@ -73,8 +73,9 @@ def match(
 ) -> Match:
     """A model of the class for a box; a plain box where the pack has none.
 
-    Rooms to test on take models that training never shows, where the class has some, and never drawn ones; rooms
-    to train on take only the others. Of equally good models, one is taken whose id is in ``used``: the chairs of a room are alike.
+    Rooms to test on take models that training never shows, where the class has some, and never drawn ones;
+    rooms to train on take only the others. Of equally good models, one is taken whose id is in ``used``: the
+    chairs of a room are alike.
     """
     options = [
         (_cost(thing, model, yaw, around), model, yaw)
@@ -94,7 +95,8 @@ def match(
 def _models(row: ClassRow, pack: FurniturePack, pool: Split) -> list[FurnitureModel]:
     found = [model for name in row.models for model in pack.candidates(name, pool)]
     if not found and pool == "test":
-        found = [model for name in row.models for model in pack.candidates(name, "train") if not model.is_drawn]
+        others = [model for name in row.models for model in pack.candidates(name, "train")]
+        found = [model for model in others if not model.is_drawn]
     return found
 
 
