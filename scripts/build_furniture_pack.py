@@ -131,7 +131,9 @@ def read_entries(table: Path, catalogue: dict[str, dict[str, str]]) -> list[Entr
             for name in names.split():
                 entries.append(Entry(f"{library}/{name}", catalogue[f"{library}/{name}"], *rules))
         for name, model in OWN.get(variant, dict)().items():
-            entries.append(Entry(f"loc3r/{name}", own_row(name, variant, model), *rules, own=model))
+            entries.append(
+                Entry(f"loc3r/{name}", own_row(name, model, ELEVATION_CM.get(variant, 0.0)), *rules, own=model)
+            )
     return entries
 
 
@@ -145,15 +147,18 @@ def draw_entries(entries: list[Entry], splits: dict[str, str], makers: Mapping[s
         for number in range(1, (DRAWN_OF_FEW if known[variant] <= FEW else DRAWN_OF_MANY) + 1):
             name = f"{re.sub(r'[^a-z]+', '_', variant).strip('_')}_{number:02d}"
             model = make(np.random.default_rng([number, *variant.encode()]))
-            drawn.append(Entry(f"parametric/{name}", own_row(name, variant, model), *rules, own=model))
+            drawn.append(
+                Entry(
+                    f"parametric/{name}", own_row(name, model, DRAWN_ELEVATION_CM.get(variant, 0.0)), *rules, own=model
+                )
+            )
     return drawn
 
 
-def own_row(name: str, variant: str, model: Model) -> dict[str, str]:
+def own_row(name: str, model: Model, elevation_cm: float) -> dict[str, str]:
     """What the catalogue would say of one of our own models."""
     width, height, depth = np.ptp(model.vertices, axis=0)
-    elevation = (ELEVATION_CM | DRAWN_ELEVATION_CM).get(variant, 0.0)
-    row = {"width": width, "depth": depth, "height": height, "elevation": elevation}
+    row = {"width": width, "depth": depth, "height": height, "elevation": elevation_cm}
     about = {"name": name.rstrip("_0123456789").replace("_", " ").capitalize(), "creator": "Loc3R contributors"}
     return {key: str(value) for key, value in row.items()} | about
 

@@ -102,7 +102,7 @@ def test_furniture_is_closed_stands_and_has_a_true_height(name: str) -> None:
 
 
 def test_drawn_entries_join_training_and_leave_the_splits_alone() -> None:
-    row = builder.own_row("chair1", "chair", MAKERS["chair"](np.random.default_rng(0)))
+    row = builder.own_row("chair1", MAKERS["chair"](np.random.default_rng(0)), 0.0)
     found = [
         builder.Entry(f"scopia/{name}{i}", row, name, "floor", name == "table")
         for name, count in (("chair", 9), ("table", 2)) for i in range(count)
