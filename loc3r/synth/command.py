@@ -27,7 +27,7 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 @click.option(
     "--varied/--as-modelled",
     default=None,
-    help="Give each room's furniture sizes and colours of its own.  [default: varied for train only]",
+    help="Drawn furniture too, and each room's sizes and colours its own.  [default: varied for train only]",
 )
 @click.option(
     "--language",

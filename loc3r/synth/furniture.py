@@ -98,6 +98,10 @@ class FurniturePack:
         """The pack shipped with the package, read once per process."""
         return _shipped_pack()
 
+    def without_drawn(self) -> FurniturePack:
+        """The catalogue's models alone."""
+        return FurniturePack(tuple(m for m in self.models if not m.is_drawn), self._spans, self._data)
+
     def by_id(self, model_id: str) -> FurnitureModel:
         """The model of that id. Raises ``DataError`` if there is none."""
         if model_id not in self._by_id:

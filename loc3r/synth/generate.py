@@ -55,7 +55,7 @@ class Parameters:
     frames: int
     situations: int
     varied: bool = False
-    """Whether each room has its own cut and paint of the models (``variety.py``)."""
+    """Whether each room has its own cut and paint of all models (``variety.py``), not the catalogue's as they are."""
     language: Language = "templates"
     """Whose words situations are told in."""
 
@@ -65,9 +65,9 @@ class Parameters:
         return "train" if self.split == "train" else "test"
 
     def furniture(self, seed: int) -> FurniturePack:
-        """What furnishes the room of a seed: the shipped pack, or a variety of it that is the seed's own."""
+        """What furnishes the room of a seed: the catalogue's models, or the pack in a variety of its own."""
         pack = FurniturePack.load()
-        return VariedPack(pack, np.random.default_rng([seed, 4])) if self.varied else pack
+        return VariedPack(pack, np.random.default_rng([seed, 4])) if self.varied else pack.without_drawn()
 
     @property
     def hash(self) -> str:
