@@ -380,6 +380,8 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
     *sections, field = key.split(".")
     for section in sections:
         values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise RecipeError("an override reaches below a value", received=override, expected="section.field=value")
     values[field] = yaml.safe_load(value)
 
 
@@ -391,6 +393,8 @@ def _unknown(field: str, name: str, known: tuple[str, ...]) -> str:
 def _explain(error: ValidationError) -> dict[str, Any]:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "value_error":  # of a rule between fields, which says what it needs
+        return {"received": str(first["ctx"]["error"]), "fix": "change one of these fields, in the file or with --set"}
     if first["type"] != "extra_forbidden":
         return {"received": f"{where} = {first.get('input')!r}" if where else None, "expected": first["msg"]}
     known = _fields_at(first["loc"][:-1])

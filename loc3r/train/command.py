@@ -81,7 +81,7 @@ def _print_estimate(ranks: int | None, gpu: str | None, arguments: dict[str, Any
     ranks = ranks or (1 if gpu else _default_ranks(job.device))
     train = job.recipe.train
     check_division(train.scenes_per_step, ranks=ranks, per_micro_batch=train.scenes_per_micro_batch)
-    device = estimate.named(gpu) if gpu else estimate.here(job.device, ranks, train.precision)
+    device = estimate.named(gpu, train.precision) if gpu else estimate.here(job.device, ranks, train.precision)
     units = sampler_of(select_samples(PreparedData(job.data), train), job.recipe).units_per_epoch if job.data else None
     for what, value in estimate.estimate(job.recipe, ranks, device, units).rows():
         click.echo(f"{what:<22}{value}")

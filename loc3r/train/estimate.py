@@ -14,6 +14,7 @@ from loc3r.model.backbones import BACKBONES
 from loc3r.model.config import Loc3RConfig
 from loc3r.model.flops import PEAK_TFLOPS, Work, training_flops
 from loc3r.recipe import Recipe
+from loc3r.train.device import IN_BFLOAT16, WITHOUT_BFLOAT16, without_bfloat16
 from loc3r.train.memory import CUDA_CONTEXT, Memory, Parameters, count_parameters, describe_training, estimate_memory
 
 UTILISATION = 0.35
@@ -160,16 +161,18 @@ def here(device: str, ranks: int, precision: str) -> Device:
     return Device("CPU", peak_flops(torch.device("cpu"), product_type(precision)), gpu=False)
 
 
-def named(gpu: str) -> Device:
-    """A GPU that need not be here.
+def named(gpu: str, precision: str = "fp16") -> Device:
+    """A GPU that need not be here, for a recipe's ``train.precision``.
 
     Raises:
-        TrainingError: its speed is not known.
+        TrainingError: its speed is not known, or it has no bfloat16.
     """
     known = {name.lower(): (name, tflops) for name, tflops in PEAK_TFLOPS.items()}
     if gpu.lower() not in known:
         raise TrainingError("unknown GPU", received=gpu, expected=", ".join(PEAK_TFLOPS))
     name, tflops = known[gpu.lower()]
+    if precision in IN_BFLOAT16 and name in WITHOUT_BFLOAT16:
+        raise without_bfloat16(name, precision)
     return Device(name, tflops * 1e12)
 
 

@@ -18,6 +18,25 @@ from loc3r.train.start import check_start
 RECIPES = Path(__file__).parents[2] / "recipes"
 
 
+BEFORE_4_52 = (
+    ("model.vision_tower.vision_tower.", "vision_tower."),
+    ("model.mm_projector.0", "multi_modal_projector.linear_1"),
+    ("model.mm_projector.2", "multi_modal_projector.linear_2"),
+    ("model.image_newline", "image_newline"),
+    ("model.", "language_model.model."),
+    ("lm_head.", "language_model.lm_head."),
+)
+SINCE_4_52 = (
+    ("model.vision_tower.vision_tower.", "model.vision_tower."),
+    ("model.mm_projector.0", "model.multi_modal_projector.linear_1"),
+    ("model.mm_projector.2", "model.multi_modal_projector.linear_2"),
+    ("model.image_newline", "model.image_newline"),
+    ("model.", "model.language_model."),
+    ("lm_head.", "lm_head."),
+)
+"""Published name to that in llava-hf's conversions, as transformers wrote them."""
+
+
 def config_of(recipe: Recipe) -> Loc3RConfig:
     return Loc3RConfig(data=recipe.data, model=recipe.model)
 
@@ -40,25 +59,17 @@ def test_llava_video_fits_the_papers_recipe(paper, folder):
     check_published(paper, folder)
 
 
-def test_onevision_fits_in_both_layouts(tmp_path):
+def test_onevision_fits_in_every_layout(tmp_path):
     config = config_of(load_recipe(RECIPES / "llava-onevision-7b.yaml"))
     shapes = published.llava_video_7b()
     check_published(config, published.write_shards(tmp_path, shapes, 1, "LlavaQwenForCausalLM"))
-    renamed = {}
-    for name, shape in shapes.items():
-        for old, new in (
-            ("model.vision_tower.vision_tower.", "vision_tower."),
-            ("model.mm_projector.0", "multi_modal_projector.linear_1"),
-            ("model.mm_projector.2", "multi_modal_projector.linear_2"),
-            ("model.image_newline", "image_newline"),
-            ("model.", "language_model.model."),
-            ("lm_head.", "language_model.lm_head."),
-        ):
-            if name.startswith(old):
-                renamed[new + name.removeprefix(old)] = shape
-                break
-    assert len(renamed) == len(shapes)
-    check_published(config, published.write_shards(tmp_path, renamed, 1, "LlavaOnevisionForConditionalGeneration"))
+    for new_names in (BEFORE_4_52, SINCE_4_52):
+        renamed = {}
+        for name, shape in shapes.items():
+            old, new = next(pair for pair in new_names if name.startswith(pair[0]))
+            renamed[new + name.removeprefix(old)] = shape
+        assert len(renamed) == len(shapes)
+        check_published(config, published.write_shards(tmp_path, renamed, 1, "LlavaOnevisionForConditionalGeneration"))
 
 
 def test_qwen25_vl_fits_its_recipe_and_no_other(paper, tmp_path):

@@ -30,6 +30,8 @@ def arguments(tmp_path: Path) -> list[str]:
         (["--set", "model.prior_dim=768"], "set model.prior_dim=4"),
         (["--set", "commercial=true", "--set", "data.prior=cut3r"], "CC-BY-NC-SA-4.0"),
         (["--init", "nowhere"], "no weights to start from"),
+        (["--set", "train.steps.x=1"], "an override reaches below a value"),
+        (["--set", "train.offload=true", "--set", "train.zero_stage=1"], "received: train.offload needs"),
         (["--tracking-uri", f"http://127.0.0.1:{free_port()}"], "MLflow does not answer"),
     ],
 )

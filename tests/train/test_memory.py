@@ -50,7 +50,8 @@ def test_more_ranks_hold_less_each_as_the_stage_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("gpu", "ranks", "told"), [("H1000", "1", "H100"), ("H100", "3", "does not divide over the ranks")]
+    ("gpu", "ranks", "told"),
+    [("H1000", "1", "H100"), ("H100", "3", "does not divide over the ranks"), ("V100", "8", "precision=fp16")],
 )
 def test_what_can_t_be_estimated_is_explained(
     gpu: str, ranks: str, told: str, capsys: pytest.CaptureFixture[str]

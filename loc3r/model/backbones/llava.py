@@ -30,7 +30,8 @@ class Llava(Backbone):
         (r"^model\.mm_projector\.0\.", "model.multi_modal_projector.linear_1."),
         (r"^model\.mm_projector\.2\.", "model.multi_modal_projector.linear_2."),
         (r"^model\.(embed_tokens|layers|norm)\b", r"model.language_model.\1"),
-        # llava-hf's
+        # llava-hf's, before and after transformers 4.52
+        (r"^model\.vision_tower\.vision_model\.", "model.vision_tower."),
         (r"^vision_tower\.(vision_model\.)?", "model.vision_tower."),
         (r"^(multi_modal_projector|image_newline)\b", r"model.\1"),
         (r"^language_model\.model\.", "model.language_model."),

@@ -30,7 +30,7 @@ class Qwen25VL(Backbone):
 
     published = "a Qwen2.5-VL"
     renames = (
-        (r"^visual\.merger\.", "model.projector."),
+        (r"^(model\.)?visual\.merger\.", "model.projector."),
         (r"^visual\.", "model.visual."),
         (r"^model\.(embed_tokens|layers|norm)\b", r"model.language_model.\1"),
     )
