@@ -1,8 +1,11 @@
-"""What an API server in strict mode refuses: unknown fields, wrong types, doubled list keys, broken CEL rules."""
+"""What an API server in strict mode refuses: unknown fields, wrong types, doubled list keys, broken CEL rules; and what
+it checks beyond its schemas: names, labels, quantities, ports.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +18,17 @@ import kubernetes_validate
 VERSION = "1.36"
 SCHEMAS = Path(__file__).parent / "k8s/schemas"
 Path_ = tuple[str | int, ...]
+NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+KEY = re.compile(r"([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?")
+VALUE = re.compile(r"([A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?)?")
+QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|[KMGTPE]i?)?")
+PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
+LABELS = ("labels", "matchLabels", "nodeSelector", "nodeLabels")
+UNIQUE = {
+    "containers": "name", "initContainers": "name", "volumes": "name", "env": "name", "volumeMounts": "mountPath",
+    "ports": "name",
+}  # fmt: skip
+"""Lists whose items have one key each."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +57,11 @@ def problems(each: dict[str, Any]) -> list[str]:
     """Why the object would be refused; empty when it would not."""
     kind = custom_kinds().get(each["kind"])
     if kind is None:
-        return _core_problems(each)
+        return [*_core_problems(each), *_own_name(each), *_beyond_schemas(each, ())]
     if each["apiVersion"] != kind.api_version:
         return [f"apiVersion {each['apiVersion']}, not {kind.api_version}"]
     found = [f"{error.json_path}: {error.message[:300]}" for error in kind.validator.iter_errors(each)]
-    return found + list(_walk(each, kind.schema, kind.schema, ()))
+    return [*found, *_walk(each, kind.schema, kind.schema, ()), *_own_name(each), *_beyond_schemas(each, ())]
 
 
 def _core_problems(each: dict[str, Any]) -> list[str]:
@@ -56,6 +70,41 @@ def _core_problems(each: dict[str, Any]) -> list[str]:
     except kubernetes_validate.ValidationError as error:
         return [str(error)[:500]]
     return []
+
+
+def _own_name(each: dict[str, Any]) -> Iterator[str]:
+    """A DNS label, which every kind takes; a CronJob's leaves room for the names of its Jobs."""
+    name = each["metadata"]["name"]
+    if not NAME.fullmatch(name) or len(name) > (52 if each["kind"] == "CronJob" else 63):
+        yield f"metadata.name: {name}"
+
+
+def _beyond_schemas(value: Any, path: Path_) -> Iterator[str]:
+    """Labels, quantities, names of ports, and doubles in lists, wherever they are."""
+    if isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _beyond_schemas(item, (*path, number))
+    if not isinstance(value, dict):
+        return
+    for name, part in value.items():
+        here = (*path, name)
+        if name in LABELS and isinstance(part, dict):
+            yield from (f"{here}: {k}={v}" for k, v in part.items() if not (KEY.fullmatch(k) and VALUE.fullmatch(v)))
+        if name in ("requests", "limits") and isinstance(part, dict):
+            yield from (f"{here}: {k}={v}" for k, v in part.items() if not QUANTITY.fullmatch(str(v)))
+        if name in UNIQUE and isinstance(part, list):
+            yield from (f"{here}: {problem}" for problem in _list_problems(name, part))
+        yield from _beyond_schemas(part, here)
+
+
+def _list_problems(name: str, items: list[dict[str, Any]]) -> Iterator[str]:
+    keys = [item[UNIQUE[name]] for item in items if UNIQUE[name] in item]
+    if len(set(keys)) < len(keys):
+        yield f"doubled {UNIQUE[name]}"
+    if name == "ports":
+        yield from (f"port name {key}" for key in keys if not PORT_NAME.fullmatch(key) or len(key) > 15)
+    elif UNIQUE[name] == "name" and name != "env":
+        yield from (f"name {key}" for key in keys if not NAME.fullmatch(key) or len(key) > 63)
 
 
 def _walk(value: Any, schema: dict[str, Any], root: dict[str, Any], path: Path_) -> Iterator[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import fnmatch
 import re
+import shutil
+import subprocess
 import tomllib
 
 import pytest
@@ -90,6 +92,19 @@ def test_bases_are_arguments_and_a_final_stage_gets_no_tool():
         brought = dict(re.findall(r"COPY --from=(\S+) (\S+)", body))
         assert brought == {f"{target}-libraries": "/opt/loc3r", f"{target}-program": "/opt/program"}
         assert re.findall(r"^RUN (\w+)", body, re.M) == ["useradd"], "what builds stays behind"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("uv") is None, reason="needs uv, and an index to ask")
+def test_the_locked_versions_are_there_for_tritons_python_too():
+    """NVIDIA's image has 3.12, the lock is made for 3.11 and torch's CPU build: CUDA's libraries are not in it."""
+    options = ["--python-version=3.12", "--only-binary=:all:", "--extra=serve", "--constraint=requirements.lock"]
+    command = ["uv", "pip", "compile", "--quiet", "--no-header", "--no-annotate", *options, "pyproject.toml"]
+    told = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=600)
+    assert told.returncode == 0, told.stderr
+    locked = set((REPOSITORY / "requirements.lock").read_text().splitlines())
+    new = {line.removesuffix("+cpu") for line in told.stdout.splitlines()} - locked
+    assert {line for line in new if not line.startswith(("nvidia-", "cuda-", "triton=="))} == set()
 
 
 def test_what_is_copied_exists_and_passes_the_ignore_file():

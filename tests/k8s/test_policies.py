@@ -10,6 +10,8 @@ from manifests import K8S, Objects, Pod, named, of_kind, pods
 
 from serving.rollout import InferenceService, TritonDeployment
 
+VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
+"""What the restricted Pod Security Standard lets a pod mount."""
 TOKEN_HOLDERS: set[str] = set()
 """Pods that mount a service-account token. Pipeline steps do, but Kubeflow Pipelines makes those."""
 CONTROLLER_LABELS = {"app.kubernetes.io/component": "triton-kserve"}
@@ -39,8 +41,10 @@ def test_every_container_is_restricted(objects):
             assert {**outer, **inner}["runAsNonRoot"] is True, told
             assert {**outer, **inner}["runAsUser"] > 0, told
             assert {**outer, **inner}["seccompProfile"] == {"type": "RuntimeDefault"}, told
-        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod.spec), pod.owner
-        assert not [volume for volume in pod.spec.get("volumes", []) if "hostPath" in volume], pod.owner
+            assert not {"privileged", "procMount", "seLinuxOptions", "windowsOptions"} & {*outer, *inner}, told
+            assert not [port for port in container.get("ports", []) if "hostPort" in port], told
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & set(pod.spec) and "sysctls" not in outer, pod.owner
+        assert all({*volume} - {"name"} <= VOLUMES for volume in pod.spec.get("volumes", [])), pod.owner
 
 
 def test_the_namespace_enforces_that(overlays):

@@ -27,6 +27,12 @@ def test_every_kind_that_we_have_a_schema_of_is_used(overlays):
 
 BROKEN = {
     "a typo in a container": ("Deployment", lambda o: pod(o)["containers"][0].update(imagePullPolicyy="Always")),
+    "a label that is a sentence": ("Deployment", lambda o: o["metadata"]["labels"].update(why="to serve")),
+    "a volume of the same name": ("Deployment", lambda o: pod(o)["volumes"].append(pod(o)["volumes"][0])),
+    "two mounts in one place": ("Deployment", lambda o: mounts(o).append({**mounts(o)[0], "name": "config"})),
+    "a unit of memory that there is not": ("StatefulSet", lambda o: limits(o).update(memory="4GB")),
+    "a long name of a port": ("StatefulSet", lambda o: pod(o)["containers"][0]["ports"][0].update(name="p" * 16)),
+    "a CronJob whose Jobs have no name left": ("CronJob", lambda o: o["metadata"].update(name="b" * 53)),
     "a number where a text belongs": ("ConfigMap", lambda o: o["data"].update(port=5000)),
     "a typo in the runtime's pod": ("ClusterTrainingRuntime", lambda o: node(o)["containers"][0].update(comand=["x"])),
     "the old name of patches": ("TrainJob", lambda o: o["spec"].update(podTemplateOverrides=[])),
@@ -46,6 +52,14 @@ BROKEN = {
 
 def pod(each):
     return each["spec"]["template"]["spec"]
+
+
+def mounts(each):
+    return pod(each)["containers"][0]["volumeMounts"]
+
+
+def limits(each):
+    return pod(each)["containers"][0]["resources"]["limits"]
 
 
 def node(each):
