@@ -79,7 +79,7 @@ def resume(name: str, cluster: Cluster | None = None) -> str:
 
 
 def _may_be_replaced(found: Object, wanted: Object) -> bool:
-    """Whether nothing of it runs that another image or size would take the place of."""
+    """Whether it has no pods and the wanted job may take its place: it failed, or stopped and has another size."""
     state = state_of(found)
     return state == FAILED or (state == STOPPED and _agree(found, wanted, OUTCOME) and not _agree(found, wanted, PLAN))
 
