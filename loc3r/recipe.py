@@ -115,6 +115,8 @@ class ModelRecipe(Section):
     brings them. scratch: random weights. The sizes below are those of the weights."""
     vision: VisionRecipe = VisionRecipe()
     language: LanguageRecipe = LanguageRecipe()
+    projector_frozen: Annotated[bool, LATER] = False
+    """Leave the vision projector as the backbone has it; camera tokens' way in and heads are trained all the same."""
     prior_dim: int = 768
     """Width of one camera token of the prior."""
     head_hidden: int | None = None

@@ -164,3 +164,7 @@ def test_backbones_share_one_way_in(processor):
             trained = {n.split(".")[2] for n, p in model.named_parameters() if p.requires_grad and "vlm.model" in n}
             assert "language_model" in trained and not any("encoder" in n for n in trained)
             assert model.language.embed_tokens.weight.shape == (152064, 3584)
+            assert any("projector" in n for n in trained)
+            recipe = load_recipe(RECIPES / f"{name}.yaml", ("model.projector_frozen=true",))
+            frozen = {n for n, p in Loc3R(config_of(recipe)).named_parameters() if not p.requires_grad}
+            assert len([n for n in frozen if "projector" in n]) > 3

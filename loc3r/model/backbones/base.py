@@ -34,7 +34,7 @@ class Backbone(ABC):
 
     @abstractmethod
     def settle_tower(self, vlm: Any) -> None:
-        """Freeze of the vision tower what is not trained; the projector always is."""
+        """Freeze of the vision tower and the projector what is not trained."""
 
     @abstractmethod
     def see(self, vlm: Any, frames: Tensor) -> Tensor:

@@ -54,6 +54,8 @@ class Llava(Backbone):
             vlm.model.vision_tower.post_layernorm.requires_grad_(False)
         if vision.frozen:
             vlm.model.vision_tower.requires_grad_(False)
+        if self.config.model.projector_frozen:
+            vlm.model.multi_modal_projector.requires_grad_(False)
 
     def see(self, vlm: Any, frames: Tensor) -> Tensor:
         tower = vlm.model.vision_tower

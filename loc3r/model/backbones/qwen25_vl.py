@@ -48,6 +48,8 @@ class Qwen25VL(Backbone):
     def settle_tower(self, vlm: Any) -> None:
         if self.config.model.vision.frozen:
             vlm.model.visual.requires_grad_(False)
+        if self.config.model.projector_frozen:
+            vlm.model.projector.requires_grad_(False)
 
     def see(self, vlm: Any, frames: Tensor) -> Tensor:
         """The tower's features before its merger, in the grid's order."""
