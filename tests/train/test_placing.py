@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from forked import run_ranks
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from small import RECIPE, small_recipe, write_data
 
 from loc3r.model.config import Loc3RConfig
@@ -16,13 +18,15 @@ from loc3r.model.modelling import Loc3R
 from loc3r.model.tokenizer import train_tokenizer
 from loc3r.recipe import Recipe
 from loc3r.scenes.shards import PreparedData
+from loc3r.train.job import TrainingJob
+from loc3r.train.metrics import MetricsLog
 from loc3r.train.start import tokenizer_texts
 
 pytestmark = pytest.mark.timeout(600)
 
 
 def published_recipe(**train: Any) -> Recipe:
-    """Two questions of LLaVA-Video's parts, its tower frozen."""
+    """LLaVA-Video's parts, small, and its tower frozen."""
     model: Any = RECIPE["model"]
     language = {**model["language"], "kind": "qwen2"}
     model = {**model, "backbone": "llava-video-7b", "vision": {**model["vision"], "frozen": True}, "language": language}
@@ -92,3 +96,33 @@ def test_weights_from_files_are_the_same_whole_and_cut(tmp_path: Path) -> None:
         assert torch.equal(found, value), name
     whole, cut = (results[stage][1][1] for stage in (2, 3))
     assert cut < 0.6 * whole, "a rank holds its part"
+
+
+def train(group: Any, job: TrainingJob) -> None:
+    """A whole training, as one rank of ``loc3r train`` does it."""
+    from loc3r.train.trainer import Trainer
+
+    identity = group.agree(lambda: job.identity(PreparedData(job.data).data_hash))
+    Trainer(job, identity, PreparedData(job.data), group, stopping=lambda: False).run()
+    group.leave()
+
+
+@pytest.mark.slow
+def test_a_cut_start_goes_on_with_another_number_of_ranks(tmp_path: Path) -> None:
+    recipe = published_recipe(scenes_per_micro_batch=1, zero_stage=3, steps=4, checkpoint_every_steps=2)
+    path, init = tmp_path / "recipe.yaml", tmp_path / "published"
+    path.write_text(recipe.to_yaml())
+    init.mkdir()
+    data = write_data(tmp_path / "data", recipe)
+    publish(init, recipe, PreparedData(data))
+    whole = TrainingJob(path, (), recipe, data, tmp_path / "whole", init, None, None, "cpu")
+    run_ranks(train, 2, whole)
+    broken = replace(whole, out=tmp_path / "broken")
+    shutil.copytree(whole.out, broken.out, ignore=shutil.ignore_patterns("model", "step_00000004"))
+    run_ranks(train, 1, broken)
+    losses, resumed = ([r.loss for r in MetricsLog(job.out / "metrics.jsonl").read()] for job in (whole, broken))
+    assert len(resumed) == 4 and resumed == pytest.approx(losses, rel=1e-5)
+    weights, others = (load_file(job.model / "model.safetensors") for job in (whole, broken))
+    for name, weight in weights.items():
+        if not name.endswith("k_proj.bias"):  # its gradient is rounding noise
+            torch.testing.assert_close(others[name], weight, atol=2e-6, rtol=1e-5, msg=lambda m, n=name: f"{n}: {m}")
