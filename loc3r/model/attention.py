@@ -119,10 +119,16 @@ def _chunked(query: Tensor, key: Tensor, value: Tensor, packing: Packing) -> Ten
     (video_query, query), (video_key, key), (video_value, value) = (
         states.split(parts, 2) for states in (query, key, value)
     )
-    video = F.scaled_dot_product_attention(video_query, video_key, video_value, is_causal=True, scale=1.0)
     with torch.autocast(query.device.type, enabled=False):  # softmax adds up in float32 by itself
+        video = _attend_past(video_query, video_key, video_value)
         questions = _attend(query, key, value, video_key, video_value, packing)
     return torch.cat([video, questions], 2).transpose(1, 2)
+
+
+def _attend_past(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Causal attention (B, H, N, D). Its scores are kept: the CPU's fused attention takes half as long again."""
+    future = torch.full((query.shape[2],) * 2, -torch.inf, dtype=query.dtype, device=query.device).triu(1)
+    return (query @ key.transpose(-1, -2) + future).softmax(-1) @ value
 
 
 def _attend(
