@@ -16,17 +16,24 @@ def prior() -> None:
 @prior.command()
 @click.option("--rooms", type=click.Path(path_type=Path, exists=True), required=True, help="Scene root of loc3r synth.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for weights and card.")
-@click.option("--steps", default=1500, show_default=True)
+@click.option("--init", type=click.Path(path_type=Path, exists=True), help="Folder of weights to go on from.")
+@click.option("--steps", default=2600, show_default=True)
+@click.option("--learning-rate", default=2e-3, show_default=True, help="At the start; it falls to a fiftieth.")
 @click.option("--seed", default=0, show_default=True)
-def train(rooms: Path, out: Path, steps: int, seed: int) -> None:
+def train(rooms: Path, out: Path, init: Path | None, steps: int, learning_rate: float, seed: int) -> None:
     """Train on rendered rooms with known poses.
 
-    Example: loc3r prior train --rooms data/prior --out loc3r/priors/weights
+    Whoever retrains the prior trains the model on with it: the two are a pair.
+
+    \b
+    Example:
+      loc3r prior train --rooms data/rooms/train --out loc3r/priors/weights
     """
     from loc3r.priors.train_vo import VORecipe
     from loc3r.priors.train_vo import train as run
 
-    click.echo(json.dumps(run(rooms, out, VORecipe(steps=steps, seed=seed)), indent=2))
+    recipe = VORecipe(steps=steps, learning_rate=learning_rate, seed=seed)
+    click.echo(json.dumps(run(rooms, out, recipe, init), indent=2))
 
 
 @prior.command()

@@ -79,11 +79,20 @@ def load_walks(root: Path, size_px: int) -> list[Walk]:
         return list(track(pool.map(read_walk, folders, sizes, chunksize=8), "reading walks", total=len(folders)))
 
 
-def train(root: Path, out: Path, recipe: VORecipe) -> dict[str, float]:
-    """Train, write ``rooms_vo.safetensors`` and its card into ``out``, return the held-out errors."""
+def train(root: Path, out: Path, recipe: VORecipe, init: Path | None = None) -> dict[str, float]:
+    """Train, write ``rooms_vo.safetensors`` and its card into ``out``, return the held-out errors.
+
+    Args:
+        root: scenes with poses.
+        out: folder of the weights.
+        recipe: how to train.
+        init: a folder with weights to go on from; its fit to the motion is used from the first step on.
+    """
     torch.manual_seed(recipe.seed)
     rng = np.random.default_rng(recipe.seed)
-    network = RoomsNet(VOConfig()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    before = RoomsVO.load(init) if init else None
+    network = before.network.train().requires_grad_() if before else RoomsNet(VOConfig())
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     walks = load_walks(root, network.config.size_px)
     held_out = max(1, round(len(walks) * recipe.held_out_share))
     optimiser = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
@@ -99,7 +108,7 @@ def train(root: Path, out: Path, recipe: VORecipe) -> dict[str, float]:
                 terms["points"]
                 + recipe.match_weight * terms["match"]
                 + recipe.attitude_weight * terms["attitude"]
-                + recipe.motion_weight * min(1.0, 4 * step / recipe.steps) * terms["motion"]
+                + recipe.motion_weight * (1.0 if before else min(1.0, 4 * step / recipe.steps)) * terms["motion"]
             )
             optimiser.zero_grad()
             loss.backward()
@@ -114,6 +123,7 @@ def train(root: Path, out: Path, recipe: VORecipe) -> dict[str, float]:
     errors = measure(RoomsVO(network, "measured"), walks[:held_out])
     record = {
         "recipe": vars(recipe), "recipe_hash": hash_json(vars(recipe)), "rooms": len(walks),
+        "init": before.fingerprint if before else None,
         "held_out_rooms": held_out, "losses_every_100_steps": curve, "errors": errors,
         "minutes": round((time.monotonic() - start) / 60, 1),
     }  # fmt: skip
