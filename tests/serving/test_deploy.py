@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -15,9 +16,13 @@ from safetensors.torch import load_file, save_file
 from loc3r.cli import loc3r
 from loc3r.client import Loc3R
 from loc3r.errors import ServiceError
+from loc3r.services.mlflow import MlflowServer
 from loc3r.services.process import free_port
 from loc3r.services.triton import Ports, RunningTriton
 from loc3r.settings import load_settings
+from loc3r.tracking.gate import settle
+from loc3r.tracking.registry import CHAMPION, Registry
+from loc3r.tracking.runs import run_of_model
 from serving.repository import ModelRepository
 
 pytestmark = [pytest.mark.xdist_group("triton"), pytest.mark.timeout(900)]
@@ -78,14 +83,60 @@ def test_from_an_empty_server_to_a_rollback(
         run("ask", "--url", url, "--video", str(frames_folder), "--situation", SITUATION)
 
 
+@dataclass(frozen=True)
+class Better:
+    """A verdict that somebody gave."""
+
+    better: bool = True
+    reason: str = "because"
+    against: str = "it"
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+def crown(uri: str, checkpoints: list[Path]) -> Registry:
+    """Register checkpoints as versions 1, 2, ...; each becomes champion after the one before."""
+    registry = Registry(uri, "loc3r")
+    for each in checkpoints:
+        settle(registry, registry.register(each, run_of_model(uri, "test", each), {}), Better(), None)
+    return registry
+
+
+def spoil(checkpoint: Path) -> Path:
+    """Make it a model that says nonsense."""
+    weights = load_file(checkpoint / "model.safetensors")
+    save_file({name: value * float("nan") for name, value in weights.items()}, checkpoint / "model.safetensors")
+    return checkpoint
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+def test_the_champion_before_serves_again_and_only_then_has_the_alias(
+    served: ModelRepository, make_checkpoint: Callable[[int], Path], frames_folder: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):  # fmt: skip
+    where = ("--repository", str(served.folder))
+    url = RunningTriton.find(load_settings().state_dir).url
+    with MlflowServer(tmp_path / "mlflow") as mlflow:
+        monkeypatch.setenv("LOC3R_TRACKING_URI", mlflow.url)
+        registry = crown(mlflow.url, [spoil(make_checkpoint(2)), make_checkpoint(0), make_checkpoint(1)])
+        assert "version 1 serves" in run("deploy", "--model", "models:/loc3r/2", *where)
+        assert "version 2 serves" in run("deploy", "--model", "models:/loc3r@champion", *where)
+        with Answering(url, frames_folder) as answering:
+            said = run("rollback", "--to", "local", *where)
+            assert "version 1 serves" in said and "champion: models:/loc3r/2 (was models:/loc3r/3)" in said
+            assert (serves(url), registry.aliased(CHAMPION).number) == ("1", 2)
+            with pytest.raises(ServiceError, match="version 3 failed its check; version 1 serves again"):
+                run("rollback", "--to", "local", *where)
+            assert (serves(url), registry.aliased(CHAMPION).number) == ("1", 2), "what can't serve is no champion"
+        assert answering.failures == [] and "1" in answering.versions
+
+
 def deploy_broken_ones(served: ModelRepository, checkpoint: Path) -> None:
     """A model that says nonsense, and the same with a byte missing: neither may ever answer."""
     where = ("--repository", str(served.folder))
-    whole = load_file(checkpoint / "model.safetensors")
-    save_file({name: tensor * float("nan") for name, tensor in whole.items()}, checkpoint / "model.safetensors")
     goes_back = r"version 3 failed its check; version 2 serves again(.|\n)*"
     with pytest.raises(ServiceError, match=goes_back + "smoke question"):
-        run("deploy", "--model", str(checkpoint), *where)
+        run("deploy", "--model", str(spoil(checkpoint)), *where)
     weights = served.model / "3" / "checkpoint" / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(ServiceError, match=goes_back + "model.safetensors missing, damaged or added"):
