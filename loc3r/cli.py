@@ -12,7 +12,7 @@ from loc3r.errors import Loc3RError
 
 VERBS: dict[str, tuple[str, str]] = {
     "synth": (
-        "loc3r.synth.command:synth",
+        "loc3r.synth.cousins.command:synth",
         "Furnish rooms, walk through them, render video, write annotations.",
     ),
     "data": ("loc3r.scenes.command:data", "Check scene folders and explain every fault."),

@@ -36,10 +36,11 @@ from loc3r.synth.room import Floats, Room, RoomObject
 
 Row = tuple[dict[str, Any], Sample]
 """A sample and the part of the room that it is asked in."""
-Source = Literal["synthetic", "cousins"]
+Source = Literal["synthetic", "cousins", "layouts"]
 _DESCRIPTIONS: dict[Source, str] = {
     "synthetic": "Synthetic rooms in the format of SQA3D v1.0.",
     "cousins": "Synthetic furniture in real layouts, with SQA3D v1.0's texts and poses; not ScanNet, not SQA3D.",
+    "layouts": "Synthetic furniture and texts in real layouts, in the format of SQA3D v1.0; not the real scans.",
 }
 
 

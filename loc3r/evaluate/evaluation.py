@@ -22,7 +22,7 @@ from loc3r.evaluate.predictions import (
 )
 from loc3r.evaluate.report import write_reports
 from loc3r.evaluate.run import Evaluation, begin, predict
-from loc3r.evaluate.scores import T0, T2, Score, score_all, trivial_model
+from loc3r.evaluate.scores import T0, T1, T2, Score, score_all, trivial_model
 from loc3r.files import read_json, write_json
 from loc3r.model.calibration import read_calibration
 from loc3r.recipe import EvaluateRecipe, load_recipe
@@ -131,10 +131,12 @@ def evaluate_recipe(model: Path) -> EvaluateRecipe:
 
 
 def label_of(data: PreparedData) -> str:
-    """What may be claimed: our generator's rooms (``room_…``) are T0, cousins T2, and neither another's result."""
-    split = data.manifest["split"]
-    if data.manifest.get("tier") == "T2":
+    """What may be claimed: our generator's rooms (``room_…``) are T0, real layouts T1 or T2, and none a real result."""
+    split, tier = data.manifest["split"], data.manifest.get("tier")
+    if tier == "T2":
         return T2
+    if tier == "T1":
+        return T1 if split == "test" else f"{T1}, {split} split"
     if not all(scene_id.startswith("room_") for scene_id in data.scene_ids):
         return f"{split} split, own preparation"
     return T0 if split == "test" else f"synthetic rooms, {split} split"

@@ -18,6 +18,8 @@ TRIVIAL = "best of these"
 RANDOM_DECLINE = "declining at random"
 T0 = "T0: unseen synthetic rooms"
 """Scores on synthetic rooms carry this label: they are never ScanNet or SQA3D results."""
+T1 = "T1: our texts in real layouts with synthetic furniture; not the real scans"
+"""Scores on ``loc3r synth layouts`` carry this label."""
 T2 = "T2: cousins: human text in real layouts with synthetic furniture; not ScanNet, not SQA3D"
 """Scores on ``loc3r synth cousins`` carry this label."""
 

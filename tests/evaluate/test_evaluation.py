@@ -141,6 +141,9 @@ def test_labels_claim_only_what_the_data_are(rooms: Path) -> None:
     assert "train" in label_of(train)
     test.manifest["tier"] = "T2"
     assert "not SQA3D" in label_of(test)
+    test.manifest["tier"] = train.manifest["tier"] = "T1"
+    assert "not the real scans" in label_of(test)
+    assert label_of(train).endswith("train split")
 
 
 def test_splits_that_share_rooms_are_refused(rooms: Path, tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ MARGIN_M = 0.05
 AROUND_PEOPLE_M = 0.3
 """From a speaker to the wall, at least."""
 LOWEST_ROOM_M = 2.4
+AT_WALL_M = 0.3
+"""What is so near a side of the room stands at its wall."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,12 @@ def upright(name: str, box: BoxRecord) -> Upright:
     return Upright(name, (float(center[0]), float(center[1]), float(box.centroid[2])), size, yaw)
 
 
-def layout_of(scene: SceneRecord, names: Iterable[str], people_m: Sequence[tuple[float, float]]) -> Layout:
+def layout_of(
+    scene: SceneRecord, names: Iterable[str], people_m: Sequence[tuple[float, float]], floor_m2: float = 0.0
+) -> Layout:
     """A scene's boxes of these classes in a rectangular room that holds them and the people (x, y).
 
-    The walls follow the boxes' main direction; nothing more is known of them.
+    The walls follow the boxes' main direction; nothing more is known of them, but perhaps how much floor they enclose.
     """
     raw = [upright(name, box) for name in names for box in scene.object_bbox.get(name, ())]
     yaw = main_direction_rad(raw)
@@ -81,6 +85,7 @@ def layout_of(scene: SceneRecord, names: Iterable[str], people_m: Sequence[tuple
     corners = np.concatenate([thing.corners_m for thing in raw]) @ turn.T
     low = np.min([corners.min(0) - MARGIN_M, *(people - AROUND_PEOPLE_M)], axis=0)
     high = np.max([corners.max(0) + MARGIN_M, *(people + AROUND_PEOPLE_M)], axis=0)
+    low, high = widened(low, high, corners, floor_m2)
     floor_m = floor_height_m(raw)
     top_m = max(thing.center_m[2] + thing.size_m[2] / 2 for thing in raw)
     room_from_raw = np.eye(4)
@@ -95,6 +100,17 @@ def main_direction_rad(things: Iterable[Upright]) -> float:
     """The direction, up to quarter turns, that long things lie along; 0 where all are square."""
     total = sum(abs(thing.size_m[0] - thing.size_m[1]) * np.exp(4j * thing.yaw_rad) for thing in things)
     return float(np.angle(total)) / 4
+
+
+def widened(low_m: Floats, high_m: Floats, corners_m: Floats, floor_m2: float) -> tuple[Floats, Floats]:
+    """Lowest and highest corner (2,) of a rectangle that has at least so much floor.
+
+    It grows as much along x as along y, on the side where fewer corners (N, 2) of things stand at the wall.
+    """
+    width, depth = (high_m - low_m).tolist()
+    more = max(0.0, (math.hypot(width - depth, 2 * math.sqrt(max(floor_m2, 0.0))) - width - depth) / 2)
+    fewer_low = (corners_m - low_m < AT_WALL_M).sum(0) < (high_m - corners_m < AT_WALL_M).sum(0)
+    return low_m - more * fewer_low, high_m + more * ~fewer_low
 
 
 def floor_height_m(things: Sequence[Upright]) -> float:

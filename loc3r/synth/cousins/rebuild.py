@@ -58,6 +58,7 @@ def rebuild(
     pack: FurniturePack,
     table: Table,
     pool: Split,
+    floor_m2: float = 0.0,
 ) -> Cousin:
     """The cousin of a scene, with no walk through it yet; the same arguments give the same room.
 
@@ -68,6 +69,7 @@ def rebuild(
         pack: furniture.
         table: what the classes become.
         pool: which models it may use, as in ``match``.
+        floor_m2: how much floor the room has at least.
 
     Raises:
         SceneError: no box is of a class that the table knows.
@@ -76,15 +78,16 @@ def rebuild(
     names = [name for name, boxes in scene.object_bbox.items() if name in table.classes and boxes]
     if not names:
         raise SceneError("nothing of this layout can be rebuilt", received=sorted(unknown), expected="known classes")
-    seed = zlib.crc32(scene_id.encode())
+    seed = seed_of(scene_id)
     rng = np.random.default_rng([seed, 1])
-    layout = layout_of(scene, names, people_m)
+    layout = layout_of(scene, names, people_m, floor_m2)
     around = Surroundings(layout.size_m, [thing for thing in layout.things if thing.name in TABLES])
     objects, was, stretch = make_structure(layout.size_m), dict[int, str](), dict[int, float]()
     for thing in layout.things:
         used = {one.model_id for one in objects if one.model_id}
         matched = match(thing, table.classes[thing.name], pack, pool, around, used, rng)
-        built = _built(thing, matched, table, layout.size_m)
+        colour = pack.colour(matched.model.model_id) if matched.model else table.classes[thing.name].colour
+        built = _built(thing, matched, colour, layout.size_m)
         objects += [replace(one, object_id=len(objects) + number) for number, one in enumerate(built, 1)]
         was[objects[-1].object_id] = thing.name
         if matched.model:
@@ -95,6 +98,11 @@ def rebuild(
         Room(scene_id, "cousin", seed, layout.size_m, things, poses, camera, layout.raw_from_room),
         was, stretch, unknown,
     )  # fmt: skip
+
+
+def seed_of(scene_id: str) -> int:
+    """What seeds the room of a scene."""
+    return zlib.crc32(scene_id.encode())
 
 
 def settled(things: Sequence[RoomObject], pack: FurniturePack) -> list[RoomObject]:
@@ -108,11 +116,12 @@ def settled(things: Sequence[RoomObject], pack: FurniturePack) -> list[RoomObjec
     return [_set_down(thing, surfaces) for thing in grounded]
 
 
-def _built(thing: Upright, matched: Match, table: Table, room_m: tuple[float, float, float]) -> tuple[RoomObject, ...]:
+def _built(
+    thing: Upright, matched: Match, colour: str | None, room_m: tuple[float, float, float]
+) -> tuple[RoomObject, ...]:
     """The thing as an object, after the piece of wall that it may need; ids are given later."""
     model = matched.model
     kind: ObjectKind = "opening" if thing.name in OPENINGS else "furniture"
-    colour = model.colour if model else table.classes[thing.name].colour
     built = RoomObject(
         0, model.name if model else thing.name, kind, thing.center_m, matched.size_m, matched.yaw_rad,
         model.model_id if model else None, None, colour,
