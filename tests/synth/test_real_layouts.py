@@ -189,6 +189,16 @@ def test_rooms_of_scannet_are_trained_on_only_without_those_that_are_tested_on(s
     assert not (tmp_path / "out").exists()
 
 
+def test_no_scene_of_t2_is_trained_on_whatever_is_left_out(shared_data: Path, tmp_path: Path) -> None:
+    boxes = shared_data / "vsibench" / "scannet_meta_info_val.json"
+    t2 = scenes_in(boxes) & scenes_in(shared_data / "sqa3d" / "v1_situations_val_scannetv2.json")
+    (tmp_path / "list.txt").write_text(SCAN)
+    _, left_out = read_jobs([boxes], Parameters("train", FRAMES, 4), [tmp_path / "list.txt"])
+    assert set(left_out) == t2 and len(t2) == 22
+    jobs, left_out = read_jobs([boxes], Parameters("test", FRAMES, 4), [])
+    assert (len(jobs), left_out) == (67, [])
+
+
 def test_a_data_set_of_real_layouts_that_tests_on_them_is_enough_to_refuse(homes: Path, tested: Path) -> None:
     with pytest.raises(LeakageError, match=HOME):
         run(homes, tested.parent / "train")

@@ -89,17 +89,19 @@ def make_layouts(
 
 
 def read_jobs(boxes: Sequence[Path], parameters: Parameters, leave_out: Sequence[Path]) -> tuple[list[Job], list[str]]:
-    """The rooms to make and the scenes that are left out, both sorted by scene id.
+    """The rooms to make and the scenes that are left out, both sorted by scene id; training never gets T2's rooms.
 
     Raises:
         AnnotationError: a file breaks its format, two hold one scene, or no scene is left.
         LeakageError: training asks for rooms of ScanNet and nothing is left out.
     """
-    scenes = _read_scenes(boxes)
-    if parameters.split == "train" and not leave_out:
+    scenes, trains = _read_scenes(boxes), parameters.split == "train"
+    if trains and not leave_out:
         _check_untested(scenes)
-    named = {room_of(scene_id) for path in leave_out for scene_id in scenes_in(path)}
-    left_out = sorted(scene_id for scene_id in scenes if room_of(scene_id) in named)
+    named, table = {room_of(scene_id) for path in leave_out for scene_id in scenes_in(path)}, load_table()
+    left_out = sorted(
+        scene_id for scene_id in scenes if room_of(scene_id) in named or (trains and table.tests(scene_id))
+    )
     jobs = [Job(scene_id, scenes[scene_id], parameters) for scene_id in sorted(scenes.keys() - set(left_out))]
     if not jobs:
         raise AnnotationError(
@@ -122,14 +124,14 @@ def _read_scenes(boxes: Sequence[Path]) -> dict[str, SceneRecord]:
 
 
 def _check_untested(scenes: Iterable[str]) -> None:
-    """Refuse rooms of ScanNet, which have rescans: many a benchmark, and tier T2, tests on some."""
+    """Refuse rooms of ScanNet, whose ids tell rescans: many a benchmark tests on some, beside tier T2."""
     scannet = sorted(scene_id for scene_id in scenes if room_of(scene_id) != scene_id)
     if scannet:
         raise LeakageError(
             "rooms to train on may be tested on: benchmarks share ScanNet's rooms",
             received=f"{len(scannet)} scenes of ScanNet, from {scannet[0]} to {scannet[-1]}",
             expected="the scenes that you test on, by name",
-            fix="--leave-out v1_situations_val_scannetv2.json (tier T2's); once more for each other benchmark's file",
+            fix="--leave-out v1_situations_val_scannetv2.json, SQA3D's; once more for each other benchmark's file",
         )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
 
+from loc3r.datasets.leakage import room_of
+from loc3r.files import hash_json
 from loc3r.synth.furniture import COLOURS
 
 
@@ -23,11 +25,17 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class Table:
-    """The classes, and the words of geometric questions and answers."""
+    """The classes, the words of geometric questions and answers, and what is only for tests."""
 
     classes: dict[str, ClassRow]
     question_words: frozenset[str]
     answer_words: frozenset[str]
+    tested_rooms: frozenset[str]
+    """Digests of the rooms of tier T2's scenes, so that none is trained on by mistake."""
+
+    def tests(self, scene_id: str) -> bool:
+        """Whether tier T2 tests on the room of a scene, in whichever scan of it."""
+        return hash_json(room_of(scene_id)) in self.tested_rooms
 
     @cached_property
     def meanings(self) -> dict[str, frozenset[str]]:
@@ -48,4 +56,5 @@ def load_table() -> Table:
         for name, row in content["classes"].items()
     }
     assert all(row.models or row.colour in COLOURS for row in classes.values())
-    return Table(classes, frozenset(content["question_words"]), frozenset(content["answer_words"]))
+    names = ("question_words", "answer_words", "tested_rooms")
+    return Table(classes, *(frozenset(content[name]) for name in names))
