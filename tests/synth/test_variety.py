@@ -135,6 +135,15 @@ def test_each_room_has_its_own_variety() -> None:
     assert all(a.size_m != b.size_m for a, b in zip(*(p.models for p in packs), strict=True) if a.placement == "floor")
 
 
+def test_rooms_as_modelled_have_the_catalogue_s_models_alone() -> None:
+    found = Parameters("train", 2, 0).furniture(1)
+    assert found.models == tuple(model for model in PACK.models if not model.is_drawn)
+    assert len(found.models) < len(PACK.models)
+    model = found.models[0].model_id
+    assert np.array_equal(found.mesh(model).vertices_m, PACK.mesh(model).vertices_m)
+
+
 @pytest.mark.parametrize("split", ["val", "test"])
-def test_rooms_for_tests_are_not_varied(split: str) -> None:
-    assert Parameters(split, 2, 0).furniture(900_000) is PACK  # type: ignore[arg-type]
+def test_rooms_for_tests_have_the_models_of_that_pool_as_they_are(split: str) -> None:
+    found = Parameters(split, 2, 0).furniture(900_000)  # type: ignore[arg-type]
+    assert [m for m in found.models if m.split == "test"] == [m for m in PACK.models if m.split == "test"]
