@@ -52,6 +52,9 @@ class DataRecipe(Section):
     """A patch target counts when at least this share of its pixels has depth."""
     max_depth_m: float = Field(10.0, gt=0)
     """Depth beyond this is unknown."""
+    bird_eye_yaw: Annotated[Literal["first_camera", "scan"], LATER] = "first_camera"
+    """Where the map's axes point. first_camera: +y is where the first camera looks. scan: the axes of the scan's own
+    poses; the origin stays below the first camera. Never served: nothing in a new video tells a scan's axes."""
     prior: str = "rooms-vo"
     """Frozen pose prior: rooms-vo (ours), cut3r (the paper's), depth-anything-3-small or -base, vggt, vggt-commercial,
     none, oracle (true poses; an upper bound, never served)."""
@@ -121,7 +124,11 @@ class ModelRecipe(Section):
     """Width of one camera token of the prior."""
     head_hidden: int | None = None
     """Width of the two-layer heads; the language model's width when absent."""
+    head_activation: Annotated[Literal["gelu", "relu", "silu"], LATER] = "gelu"
+    """Between the two layers of the heads and of the camera tokens' way in."""
     heading_bins: int = 36
+    heading_bin_offset: Annotated[float, LATER] = Field(0.5, ge=0, lt=1)
+    """Bins from -180 degrees to the first bin's centre. 0: centres at multiples of a bin's width."""
     naming_layer: int | None = None
     """Dense grounding: vision tokens name their object after this language layer."""
     mention_layer: int | None = None
@@ -143,6 +150,11 @@ class ModelRecipe(Section):
     """Seconds between frames that video_sentence=time tells: one figure for all, since posed scans have no clock."""
     pose: Annotated[Literal["heads", "text"], LATER] = "heads"
     """heads: read from <Pos><Ori> (the paper). text: no such tokens, the model writes "x 1.2 y -0.4 heading 90"."""
+    pose_token_spacing: Annotated[Literal["none", "space", "newline"], LATER] = "none"
+    """What is between the situation and <Pos>, and between <Ori> and the question."""
+    pose_tokens_without_situation: Annotated[bool, LATER] = True
+    """<Pos><Ori> are in the prompts of questions without a situation too, unsupervised. Off, such a question gets no
+    place: the numbers that come with its answer mean nothing."""
     fan_in_init: bool = False
     """Initialise matrices by fan-in: tiny models from scratch need it."""
 
@@ -152,6 +164,8 @@ class LossRecipe(Section):
 
     answer: float = 1.0
     layout: float = 0.05
+    layout_datasets: Annotated[tuple[Literal["scannet", "scannetpp", "arkitscenes", "synthetic"], ...], LATER] = ()
+    """Only scenes of these teach where vision tokens are; empty: every scene that has depth and poses."""
     situation: float = 0.075
     heading: float = 3.5
     """Weight of the heading term inside the situation term."""
@@ -312,6 +326,8 @@ class Recipe(Section):
             raise ValueError("loss.pointing needs model.mention_layer and model.language.kind=qwen3")
         if self.loss.pose_pointing and not (self.loss.pointing and (model.mention_layer or 0) < model.language.layers):
             raise ValueError("loss.pose_pointing needs loss.pointing and a layer after model.mention_layer")
+        if model.pose == "text" and not (model.pose_token_spacing == "none" and model.pose_tokens_without_situation):
+            raise ValueError("model.pose_token_spacing and model.pose_tokens_without_situation need model.pose=heads")
         if model.frame_interval_s != 1 and model.video_sentence != "time":
             raise ValueError("model.frame_interval_s needs model.video_sentence=time")
         if self.train.keep_features and not (vision.frozen and self.train.zero_stage < 3):

@@ -54,6 +54,11 @@ class Engine:
                 received=checkpoint, expected="model.pose=heads", fix="train another recipe",
             )  # fmt: skip
         self._data = self._localiser.model.config.data
+        if self._data.bird_eye_yaw == "scan":
+            raise CheckpointError(
+                "a model whose map lies along a scan's axes is not served: nothing in a new video tells them",
+                received=checkpoint, expected="data.bird_eye_yaw=first_camera", fix="train another recipe",
+            )  # fmt: skip
         self._prior: PosePrior = load_prior(self._data.prior, self._data.prior_size_px)
         self.model = model_info(checkpoint, version, self._prior.fingerprint)
         self._shelf = SceneShelf(scene_memory_bytes)

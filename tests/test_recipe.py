@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from loc3r.errors import RecipeError
-from loc3r.recipe import Recipe, load_recipe, parse_recipe
+from loc3r.recipe import Recipe, hashed, load_recipe, parse_recipe
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 
@@ -61,6 +61,35 @@ def test_a_missing_file_and_a_file_that_is_not_yaml_are_explained(tmp_path):
     (tmp_path / "bad.yaml").write_text("a: [1")
     with pytest.raises(RecipeError, match="not YAML"):
         load_recipe(tmp_path / "bad.yaml")
+
+
+LATER_HOLES = {
+    ("data", "bird_eye_yaw"): ("first_camera", "scan", "north"),
+    ("model", "head_activation"): ("gelu", "relu", "tanh"),
+    ("model", "heading_bin_offset"): (0.5, 0.0, 1.0),
+    ("model", "pose_token_spacing"): ("none", "newline", "tab"),
+    ("model", "pose_tokens_without_situation"): (True, False, "perhaps"),
+    ("loss", "layout_datasets"): ([], ["scannet", "arkitscenes"], ["matterport"]),
+}
+"""What the paper leaves open and became a field later: its default, another choice, and what is refused."""
+
+
+@pytest.mark.parametrize("field", LATER_HOLES, ids=".".join)
+def test_what_the_paper_leaves_open_is_a_field_whose_default_changes_no_hash(field):
+    (section, name), (default, other, wrong) = field, LATER_HOLES[field]
+    plain = Recipe(name="paper")
+    assert parse_recipe({"name": "paper", section: {name: default}}) == plain
+    changed = parse_recipe({"name": "paper", section: {name: other}})
+    assert changed.hash != plain.hash
+    assert name not in hashed(getattr(plain, section)) and name in hashed(getattr(changed, section))
+    with pytest.raises(RecipeError, match=rf"{section}\.{name}"):
+        parse_recipe({"name": "paper", section: {name: wrong}})
+
+
+@pytest.mark.parametrize("field", [{"pose_token_spacing": "space"}, {"pose_tokens_without_situation": False}])
+def test_a_pose_in_words_has_no_pose_tokens_to_place(field):
+    with pytest.raises(RecipeError, match=r"need model\.pose=heads"):
+        parse_recipe({"name": "x", "model": {"pose": "text", **field}, "loss": {"situation": 0}})
 
 
 def test_paper_defaults():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +11,11 @@ from loc3r.datasets.sample import Sample
 from loc3r.evaluate.predictions import Prediction
 from loc3r.geometry.bev import BevFrame
 from loc3r.geometry.headings import sqa3d_from_heading
+from loc3r.scenes.sources import source_of
 
 Line = dict[str, Any]
 DIGITS = 6
 """Of predicted metres and quaternions: a micrometre is enough."""
-SCENE_NAMES = {"scannet": r"scene\d{4}_\d\d", "arkitscenes": r"\d{8}", "scannetpp": r"[0-9a-f]{10}"}
-"""How the sources of VSI-Bench name their scenes."""
 
 
 @dataclass(frozen=True)
@@ -103,12 +101,6 @@ FIELDS: dict[str, Callable[[Sample], Line]] = {
     "vsibench": _vsibench,
     "msqa": _msqa,
 }
-
-
-def source_of(scene_id: str) -> str:
-    """The data set that a scene's name belongs to; rooms of our own are synthetic."""
-    known = (source for source, pattern in SCENE_NAMES.items() if re.fullmatch(pattern, scene_id))
-    return next(known, "synthetic")
 
 
 def _number(text: str) -> int | str:

@@ -1,13 +1,14 @@
 """The bird's-eye frame of a video: the one place that defines it.
 
 Origin: the first camera's centre dropped to the floor. +y: the first camera's optical axis projected on
-the floor; +x: to its right; metres. Heights are above the floor.
+the floor; +x: to its right; metres. Heights are above the floor. With ``data.bird_eye_yaw=scan`` +x and +y are those of
+the scan's own poses instead.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +17,8 @@ from loc3r.errors import PoseError
 from loc3r.geometry.headings import wrap_rad
 
 Floats = NDArray[np.float64]
+Yaw = Literal["first_camera", "scan"]
+"""Where the axes point: by the first camera, or as those of the scan's own poses (``data.bird_eye_yaw``)."""
 VERTICAL_LIMIT_DEG = 6.0
 """Nearer than this to the vertical, an optical axis has no reliable direction on the floor."""
 
@@ -27,11 +30,12 @@ class BevFrame:
     origin_x_m: float
     origin_y_m: float
     yaw_rad: float
-    """World heading of the frame's +x axis; the first camera looks along ``yaw_rad + pi / 2``."""
+    """World heading of the frame's +x axis; unless the axes are the scan's, the first camera looks along
+    ``yaw_rad + pi / 2``."""
     floor_z_m: float = 0.0
 
     @classmethod
-    def from_first_pose(cls, cam_to_world: NDArray[Any], floor_z_m: float = 0.0) -> BevFrame:
+    def from_first_pose(cls, cam_to_world: NDArray[Any], floor_z_m: float = 0.0, yaw: Yaw = "first_camera") -> BevFrame:
         """The frame of a video whose first camera-to-world pose (4, 4), OpenCV axes, is given.
 
         Raises:
@@ -40,9 +44,11 @@ class BevFrame:
         pose = np.asarray(cam_to_world, np.float64)
         if pose.shape != (4, 4) or not np.isfinite(pose).all():
             raise PoseError("the first pose is unusable", received=pose.tolist(), expected="a finite 4x4 matrix")
-        ahead = _floor_direction(pose[:3, :3])
-        forward_rad = float(np.arctan2(ahead[1], ahead[0]))
-        return cls(float(pose[0, 3]), float(pose[1, 3]), wrap_rad(forward_rad - np.pi / 2), float(floor_z_m))
+        yaw_rad = 0.0
+        if yaw == "first_camera":
+            ahead = _floor_direction(pose[:3, :3])
+            yaw_rad = wrap_rad(float(np.arctan2(ahead[1], ahead[0])) - np.pi / 2)
+        return cls(float(pose[0, 3]), float(pose[1, 3]), yaw_rad, float(floor_z_m))
 
     @property
     def _origin(self) -> Floats:

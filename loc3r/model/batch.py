@@ -33,7 +33,7 @@ class Packed:
     labels: Tensor
     """(N,) the token that comes next where an answer is supervised, else ``UNSUPERVISED``."""
     pos_at: Tensor
-    """(Q,) where each ``<Pos>`` is; ``<Ori>`` is the next token."""
+    """(Q,) where each ``<Pos>`` is, or would be; ``<Ori>`` is the next token."""
     position_m: Tensor
     """(Q, 2) the speaker's place in the bird's-eye frame."""
     heading_rad: Tensor

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 HEAD_INIT_STD = 0.1
 """Scale of a head's last matrix before fan-in: places start near the first camera, variances near 1 m²."""
 
+ACTIVATIONS: dict[str, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU, "silu": nn.SiLU}
+
 
 class Gaussian(NamedTuple):
     """A place and how sure the model is of it."""
@@ -30,15 +32,23 @@ class Heads(nn.Module):
     """Layout, position and heading heads, and the camera tokens' way in (paper, sections 3.1 to 3.3)."""
 
     def __init__(
-        self, width: int, *, prior_dim: int, hidden: int, bins: int, look_at: bool, log_variance_limit: float
+        self,
+        width: int,
+        *,
+        prior_dim: int,
+        hidden: int,
+        activation: str,
+        bins: int,
+        look_at: bool,
+        log_variance_limit: float,
     ) -> None:
         super().__init__()
         self.look_at_on = look_at
         self.limit = log_variance_limit
-        self.camera = _mlp(prior_dim, width, width)
+        self.camera = _mlp(prior_dim, width, width, activation)
         self.layout = nn.Linear(width, 4)
-        self.position = _mlp(width, hidden, 4)
-        self.heading = _mlp(width + 4 * look_at, hidden, bins)
+        self.position = _mlp(width, hidden, 4, activation)
+        self.heading = _mlp(width + 4 * look_at, hidden, bins, activation)
         for head in (self.layout, self.position, self.heading):
             *_, last = (module for module in head.modules() if isinstance(module, nn.Linear))
             nn.init.normal_(last.weight, std=HEAD_INIT_STD / math.sqrt(last.in_features))
@@ -61,8 +71,8 @@ class Heads(nn.Module):
         return Gaussian(raw[..., :2], raw[..., 2:].clamp(-self.limit, self.limit))
 
 
-def _mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(inputs, hidden), nn.GELU(), nn.Linear(hidden, outputs))
+def _mlp(inputs: int, hidden: int, outputs: int, activation: str) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, hidden), ACTIVATIONS[activation](), nn.Linear(hidden, outputs))
 
 
 def _float32(like: Tensor) -> torch.autocast:
@@ -70,21 +80,21 @@ def _float32(like: Tensor) -> torch.autocast:
     return torch.autocast(like.device.type, enabled=False)
 
 
-def bin_centres_rad(bins: int, like: Tensor) -> Tensor:
-    """Headings (bins,) in the middle of each bin, from -pi."""
-    return (torch.arange(bins, device=like.device, dtype=like.dtype) + 0.5) * (2 * math.pi / bins) - math.pi
+def bin_centres_rad(bins: int, offset: float, like: Tensor) -> Tensor:
+    """Headings (bins,) of the bins' centres, from ``offset`` bins behind -pi (``model.heading_bin_offset``)."""
+    return (torch.arange(bins, device=like.device, dtype=like.dtype) + offset) * (2 * math.pi / bins) - math.pi
 
 
-def heading_target(heading_rad: Tensor, bins: int, sigma_bins: float) -> Tensor:
+def heading_target(heading_rad: Tensor, bins: int, offset: float, sigma_bins: float) -> Tensor:
     """Wrapped Gaussian (Q, bins) around each heading (Q,), normalised over the bins."""
-    difference = heading_rad[:, None] - bin_centres_rad(bins, heading_rad)
+    difference = heading_rad[:, None] - bin_centres_rad(bins, offset, heading_rad)
     wrapped = torch.remainder(difference + math.pi, 2 * math.pi) - math.pi
     return (-0.5 * (wrapped / (sigma_bins * 2 * math.pi / bins)) ** 2).softmax(-1)
 
 
-def decode_heading(logits: Tensor) -> tuple[Tensor, Tensor]:
+def decode_heading(logits: Tensor, offset: float) -> tuple[Tensor, Tensor]:
     """Circular soft-argmax of (Q, bins): heading in radians (Q,), and its concentration (Q,) from 0 to 1."""
     share = logits.to(torch.promote_types(logits.dtype, torch.float32)).softmax(-1)
-    centres = bin_centres_rad(logits.shape[-1], share)
+    centres = bin_centres_rad(logits.shape[-1], offset, share)
     x, y = (share * centres.cos()).sum(-1), (share * centres.sin()).sum(-1)
     return torch.atan2(y, x), torch.hypot(x, y)

@@ -214,7 +214,7 @@ class Conversation:
         pos = torch.stack([states[query][suffix.pos_at] for query, suffix in enumerate(suffixes)])
         ori = torch.stack([states[query][suffix.pos_at + 1] for query, suffix in enumerate(suffixes)])
         position, _, heading_logits = self._model.heads.pose(pos, ori)
-        heading, concentration = decode_heading(heading_logits)
+        heading, concentration = decode_heading(heading_logits, self._model.config.model.heading_bin_offset)
         sigma_m = self._temperature * position.sigma_m
         columns = [*position.mean_m.T, *sigma_m.T, heading, concentration]
         return [PoseEstimate(*row) for row in torch.stack(columns, 1).tolist()]

@@ -138,7 +138,8 @@ def _heading(outputs: Outputs, batch: Batch, config: Loc3RConfig) -> Tensor:
     logits = outputs.heading_logits[known]
     logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     angles = batch.heading_rad[known].to(logits.dtype)
-    target = heading_target(angles, config.model.heading_bins, config.loss.heading_sigma_bins)
+    model, sigma_bins = config.model, config.loss.heading_sigma_bins
+    target = heading_target(angles, model.heading_bins, model.heading_bin_offset, sigma_bins)
     return F.kl_div(logits.log_softmax(-1), target, reduction="sum")
 
 

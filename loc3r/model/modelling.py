@@ -69,6 +69,7 @@ class Loc3R(nn.Module):
             width,
             prior_dim=config.model.prior_dim,
             hidden=config.model.head_hidden or width,
+            activation=config.model.head_activation,
             bins=config.model.heading_bins,
             look_at=config.model.look_at,
             log_variance_limit=config.loss.log_variance_limit,

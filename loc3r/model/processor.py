@@ -5,7 +5,8 @@
 
 The first line is the prefix: it depends on the video alone. The second is a suffix; a video may have many.
 A backbone may place its newline elsewhere and put marks of its own around a frame. A recipe may add a system sentence,
-one about the video behind the frames (both in the prefix), and one about the answer behind the question.
+one about the video behind the frames (both in the prefix), one about the answer behind the question, and a space or a
+newline on each side of <Pos><Ori>; or leave <Pos><Ori> out where there is no situation.
 Ablations change it: without ``model.video`` the prefix holds no frame; with ``model.pose=text`` there is no
 <Pos><Ori>, and the answer begins with the pose in words (``loc3r.model.pose_text``).
 """
@@ -30,6 +31,7 @@ from loc3r.model.batch import PADDING, UNSUPERVISED, VIDEO, Batch, Packed, colla
 from loc3r.model.config import Loc3RConfig
 from loc3r.model.pose_text import response
 from loc3r.model.tokenizer import load_tokenizer
+from loc3r.scenes.sources import source_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 NO_SITUATION = "I am standing in the room."
 """Stands in for the situation of a sample that has none (paper, section 3.3)."""
 NOWHERE = (math.nan, math.nan)
+SPACING = {"none": "", "space": " ", "newline": "\n"}
+"""``model.pose_token_spacing``."""
 SAME_CENTRE_M = 0.001
 """A mention's place is its object's centre, but for rounding."""
 
@@ -64,7 +68,7 @@ class Suffix:
 
     ids: list[int]
     pos_at: int
-    """Index of <Pos>, or of what follows the situation where the pose is written as text."""
+    """Index of <Pos>, or of what follows the situation where there is none."""
     answer_at: int
     """Index of the answer's first token: where the prompt ends."""
     fields: dict[str, tuple[int, Text]]
@@ -126,10 +130,17 @@ class Processor:
         """Whether the pose is in the answer's words, and the heads know nothing."""
         return self.config.model.pose == "text"
 
-    def encode(self, text: str) -> Text:
-        """Tokens of plain text; a "<Pos>" that someone types stays five characters."""
-        encoded = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True)
-        return Text(encoded["input_ids"], encoded["offset_mapping"])
+    def encode(self, text: str, before: str = "") -> Text:
+        """Tokens of plain text; a "<Pos>" that someone types stays five characters.
+
+        Args:
+            before: said before the text, and not counted in the spans.
+        """
+        encoded = self.tokenizer(
+            before + text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
+        )
+        moved = [(first - len(before), last - len(before)) for first, last in encoded["offset_mapping"]]
+        return Text(encoded["input_ids"], moved)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Answer tokens to text."""
@@ -146,11 +157,11 @@ class Processor:
 
     def suffix(self, situation: str | None, question: str, answer: str | None = None) -> Suffix:
         """One question's tokens and where the pose tokens, the fields and the answer are in them."""
-        special = self.config.tokens
-        newline = self.encode("\n").ids
-        situation_text = self.encode(situation or NO_SITUATION)
-        question_text = self.encode(with_answer_format(question, self.config.data.answer_format))
-        pose = [] if self.writes_pose else [special.pos, special.ori]
+        special, space = self.config.tokens, SPACING[self.config.model.pose_token_spacing]
+        newline, pose = self.encode("\n").ids, self._pose_tokens(situation)
+        situation_text = self.encode((situation or NO_SITUATION) + space)
+        asked = with_answer_format(question, self.config.data.answer_format)
+        question_text = self.encode(asked, before=space if pose else "")
         ids = [*newline, *situation_text.ids, *pose, *question_text.ids]
         pos_at = len(newline) + len(situation_text.ids)
         ids += [special.im_end, *newline, special.im_start, *self.encode("assistant\n").ids]
@@ -159,6 +170,11 @@ class Processor:
             ids += [*self.encode(answer).ids, special.im_end]
         fields = {"situation": (len(newline), situation_text), "question": (pos_at + len(pose), question_text)}
         return Suffix(ids, pos_at, answer_at, fields)
+
+    def _pose_tokens(self, situation: str | None) -> list[int]:
+        model, special = self.config.model, self.config.tokens
+        there = not self.writes_pose and (bool(situation) or model.pose_tokens_without_situation)
+        return [special.pos, special.ori] if there else []
 
     def pack(self, scene: PreparedScene, samples: Sequence[PreparedSample]) -> Packed:
         """One video with all of ``samples`` behind it.
@@ -190,7 +206,7 @@ class Processor:
             mention_m=_places([place for _, place in mentions]),
             mention_class=torch.tensor([self._class_at(scene, place) for _, place in mentions], dtype=torch.long),
             patch_xy_m=torch.from_numpy(np.nan_to_num(scene.patch_xy_m)),
-            patch_valid=torch.from_numpy(scene.patch_valid),
+            patch_valid=torch.from_numpy(scene.patch_valid & self._teaches_layout(scene)),
             patch_class=torch.from_numpy(scene.patch_class.astype(np.int64)),
         )
 
@@ -201,6 +217,10 @@ class Processor:
     def _suffix_of(self, sample: PreparedSample) -> Suffix:
         answer = response(sample, pose=self.config.model.pose)
         return self.suffix(sample.situation, sample.question, answer)
+
+    def _teaches_layout(self, scene: PreparedScene) -> bool:
+        chosen = self.config.loss.layout_datasets
+        return not chosen or source_of(scene.scene_id) in chosen
 
     def _class_at(self, scene: PreparedScene, place: tuple[float, float]) -> int:
         """Index of the name of the object whose centre is there; -1 unknown."""

@@ -43,7 +43,7 @@ def scene_row(path: Path, data: DataRecipe, class_names: Sequence[str]) -> Row:
     scene = open_scene(path)
     walked, shown = _choose_frames(scene, data)
     poses = np.stack([scene.pose(i) for i in walked])
-    bev = BevFrame.from_first_pose(poses[0], _floor_z_m(scene))
+    bev = BevFrame.from_first_pose(poses[0], _floor_z_m(scene), data.bird_eye_yaw)
     images = [fit_image(scene.color_image(i), data.frame_size_px, data.frame_fit) for i in walked]
     xy_m, valid = patch_places(scene, shown, bev, data)
     row: Row = {

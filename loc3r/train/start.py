@@ -155,8 +155,9 @@ def _check_prior(prepared: PreparedData, init: Path) -> None:
 
 
 OF_HEADS = {
-    "pose", "video", "camera_tokens", "share_camera", "prior_dim", "head_hidden", "heading_bins", "look_at",
-    "naming_layer", "mention_layer",
+    "pose", "video", "camera_tokens", "share_camera", "prior_dim", "head_hidden", "head_activation", "heading_bins",
+    "heading_bin_offset", "look_at", "pose_token_spacing", "pose_tokens_without_situation", "naming_layer",
+    "mention_layer",
 }  # fmt: skip
 """Fields of the model that decide what heads read, are or are taught, not what the backbone's weights are."""
 

@@ -11,7 +11,7 @@ from guesses import guess
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loc3r.benchmark.lines import OfficialFrame, line_of, source_of
+from loc3r.benchmark.lines import OfficialFrame, line_of
 from loc3r.benchmark.questions import LOCALISATION
 from loc3r.datasets.sample import Sample
 from loc3r.evaluate.intervals import Bootstrap
@@ -80,8 +80,3 @@ def test_a_pose_that_was_not_given_is_null() -> None:
     line = line_of(sample, guess(position_m=None, heading_rad=None), OfficialFrame(BevFrame(0, 0, 0), (0, 0)), "")
     assert line["pred_pos"] is None and line["pred_quat_xyzw"] is None
     assert scored(LOCALISATION, "single", line)["acc@1.0m"] == 0
-
-
-def test_scenes_are_known_by_their_names() -> None:
-    names = ("scene0025_00", "41069021", "09c1414f1b", "room_000001_00")
-    assert [source_of(name) for name in names] == ["scannet", "arkitscenes", "scannetpp", "synthetic"]

@@ -43,6 +43,14 @@ def test_first_camera_stands_at_the_origin_and_looks_along_plus_y(x, y, heading,
     np.testing.assert_allclose(bev.from_world(pose[:3, 3] + pose[:3, 0]), [1, 0], atol=1e-9)  # its right is +x
 
 
+@given(METRES, METRES, ANGLES, TILTS, METRES, METRES, ANGLES)
+def test_the_scan_s_own_axes_lie_below_the_first_camera_too(x, y, heading, tilt, px, py, other):
+    bev = BevFrame.from_first_pose(pose_at(x, y, heading, tilt), 0.2, "scan")
+    np.testing.assert_allclose(bev.from_world([px, py, 1.0]), [px - x, py - y], atol=1e-9)
+    assert angle_between_deg(bev.heading_from_world(other), other) < 1e-6
+    assert bev.floor_z_m == 0.2
+
+
 @given(METRES, METRES, ANGLES, TILTS, METRES, METRES, ANGLES, METRES, METRES)
 def test_turning_and_moving_the_world_changes_nothing(x, y, heading, tilt, px, py, turn, dx, dy):
     pose, world = pose_at(x, y, heading, tilt), world_turn(turn, dx, dy)

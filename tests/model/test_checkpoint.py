@@ -76,6 +76,16 @@ def test_an_unknown_config_key_is_an_error(copy):
         Loc3R.load(copy)
 
 
+def test_a_config_from_before_a_field_came_means_its_default(copy, processor):
+    path = copy / "loc3r_config.json"
+    config = json.loads(path.read_text())
+    del config["data"]["bird_eye_yaw"], config["loss"]["layout_datasets"]
+    for name in ("head_activation", "heading_bin_offset", "pose_token_spacing", "pose_tokens_without_situation"):
+        del config["model"][name]
+    path.write_text(json.dumps(config))
+    assert Loc3R.load(copy).config == processor.config
+
+
 def test_frames_are_floats_of_the_loaded_models_size(saved, frames):
     assert np.isfinite(Processor.load(saved).pixels(frames)).all()
 

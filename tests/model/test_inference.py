@@ -53,7 +53,7 @@ def recompute(localiser, frames, cameras, query, max_new_tokens):
         said.append(token)
     at = len(prefix) + suffix.pos_at
     position, _, logits = model.heads.pose(states[at], states[at + 1])
-    heading, concentration = decode_heading(logits)
+    heading, concentration = decode_heading(logits, model.config.model.heading_bin_offset)
     return torch.stack([*position.mean_m, *position.sigma_m, heading, concentration]).numpy(), processor.decode(said)
 
 

@@ -10,7 +10,7 @@ import torch
 from loc3r.model.heads import Gaussian, bin_centres_rad, decode_heading, heading_target
 from loc3r.model.losses import NEAR_M, LossTerms, joint_loss, loss_weights, meant, shown, supervised
 from loc3r.model.modelling import visible
-from loc3r.recipe import LossRecipe
+from loc3r.recipe import LossRecipe, ModelRecipe
 
 
 def as_double(batch):
@@ -131,19 +131,44 @@ def test_total_divides_by_the_counts_of_the_whole_step():
     assert terms.means() == {"answer": 2.0}
 
 
-def test_heading_survives_the_bins():
+@pytest.mark.parametrize("offset", [0.5, 0.0, 0.25])
+def test_heading_survives_the_bins(offset):
     angles = torch.linspace(-math.pi, math.pi - 1e-3, 721)
-    decoded, concentration = decode_heading((heading_target(angles, 36, 2.0) + 1e-30).log())
+    decoded, concentration = decode_heading((heading_target(angles, 36, offset, 2.0) + 1e-30).log(), offset)
     error = (decoded - angles + math.pi) % (2 * math.pi) - math.pi
     assert error.abs().max() < math.radians(0.01)
     assert concentration.min() > 0.9
-    assert decode_heading(torch.zeros(1, 36))[1] < 1e-5
+    assert decode_heading(torch.zeros(1, 36), offset)[1] < 1e-5
 
 
-def test_bins_have_half_bin_offset_centres():
-    centres = bin_centres_rad(36, torch.zeros(1))
-    assert float(centres[0]) == pytest.approx(math.radians(-175))
-    assert float(centres[-1]) == pytest.approx(math.radians(175))
+@pytest.mark.parametrize(("model", "first_deg"), [({}, -175), ({"heading_bin_offset": 0}, -180)])
+def test_bins_have_their_centres_where_the_recipe_says(model, first_deg):
+    centres = bin_centres_rad(36, ModelRecipe(**model).heading_bin_offset, torch.zeros(1))
+    expected = [math.radians(first_deg + 10 * i) for i in range(36)]
+    assert centres.tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_moved_bins_move_the_loss_and_what_is_decoded_alike(model, processor, switched, pack, sample):
+    """Half a bin less is a heading of half a bin less: the same numbers mean the same loss there."""
+    moved = switched(heading_bin_offset=0.0).config
+    batch = processor.collate([pack(0, [sample(1), sample(2)])])
+    half_bin_less = replace(batch, heading_rad=batch.heading_rad - math.radians(5))
+    outputs = model(batch)
+    before = joint_loss(outputs, batch, processor.config).sums["heading"]
+    after = joint_loss(outputs, half_bin_less, moved).sums["heading"]
+    assert after.item() == pytest.approx(before.item(), rel=1e-4)
+    assert joint_loss(outputs, batch, moved).sums["heading"].item() != pytest.approx(before.item(), rel=1e-3)
+
+
+def test_only_chosen_data_sets_teach_where_tokens_are(processor, switched, scene, sample):
+    def counts(processor, scene_id):
+        packed = processor.pack(replace(scene(0), scene_id=scene_id), [replace(sample(1), scene_id=scene_id)])
+        return supervised(processor.collate([packed]), processor.config)
+
+    chosen = switched({"layout_datasets": ("scannet", "scannetpp")})
+    everywhere = counts(processor, "41069021")
+    assert everywhere["layout"] == scene(0).patch_valid.sum() == counts(chosen, "scene0000_00")["layout"]
+    assert counts(chosen, "41069021") == {**everywhere, "layout": 0, "pointing": 0}
 
 
 def test_gaussian_sigma_is_in_metres():

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+import torch
 
 from loc3r.errors import DataError, FrameError
 from loc3r.model.batch import UNSUPERVISED
+from loc3r.model.losses import joint_loss
+from loc3r.model.modelling import Loc3R
 
 
 def test_the_prompt_is_the_documented_one(processor, recipe):
@@ -17,6 +20,41 @@ def test_the_prompt_is_the_documented_one(processor, recipe):
         "\nI am close to the bed.<Pos><Ori>What is it?<|im_end|>\n<|im_start|>assistant\nchair<|im_end|>"
     )
     assert processor.suffix_ids(None, "What?") == processor.suffix_ids("I am standing in the room.", "What?")
+
+
+@pytest.mark.parametrize(("spacing", "gap"), [("none", ""), ("space", " "), ("newline", "\n")])
+def test_what_stands_beside_the_pose_tokens(spacing, gap, switched, scene, sample):
+    spaced, special = switched(pose_token_spacing=spacing), switched().config.tokens
+    packed = spaced.pack(scene(0), [sample(1), sample(2)])
+    for at, owner, one in zip(packed.pos_at.tolist(), (1, 2), (sample(1), sample(2)), strict=True):
+        assert packed.ids[at : at + 2].tolist() == [special.pos, special.ori]
+        said = spaced.tokenizer.decode(packed.ids[packed.owner == owner])
+        assert said.startswith(f"\n{one.situation}{gap}<Pos><Ori>{gap}{one.question}<|im_end|>")
+    names = [getattr(s, f)[a:b] for s in (sample(1), sample(2)) for f, a, b, *_ in s.mentions]
+    for at, name in zip(packed.mention_at.tolist(), names, strict=True):
+        assert spaced.tokenizer.decode(packed.ids[at - 12 : at + 1].tolist()).endswith(name)
+
+
+@pytest.mark.parametrize(("spacing", "gap"), [("none", ""), ("newline", "\n")])
+def test_without_a_situation_the_pose_tokens_can_be_left_out(spacing, gap, switched, scene, sample):
+    left_out, special = (
+        switched(pose_token_spacing=spacing, pose_tokens_without_situation=False),
+        switched().config.tokens,
+    )
+    samples = [sample(1), sample(2, situated=False)]
+    packed, usual = left_out.pack(scene(0), samples), switched(pose_token_spacing=spacing).pack(scene(0), samples)
+    assert (packed.ids == special.pos).sum() == 1 and (usual.ids == special.pos).sum() == 2
+    assert left_out.tokenizer.decode(packed.ids[packed.owner == 2]).startswith(
+        f"\nI am standing in the room.{gap}{samples[1].question}<|im_end|>"
+    )
+    assert packed.ids[packed.owner == 1].tolist() == usual.ids[usual.owner == 1].tolist()
+    batch = left_out.collate([packed])
+    torch.manual_seed(0)
+    terms = joint_loss(Loc3R(left_out.config)(batch), batch, left_out.config)
+    assert terms.total().isfinite() and terms.counts["position"] == 1
+    assert left_out.suffix_ids("I am here.", "What?") == switched(pose_token_spacing=spacing).suffix_ids(
+        "I am here.", "What?"
+    )
 
 
 def test_roles_cost_two_tokens(processor):

@@ -121,6 +121,26 @@ def test_samples_objects_and_outline_are_in_the_frame_of_the_first_camera(root, 
         np.testing.assert_allclose([corners.min(0), corners.max(0)], [[0, 0], SIZE_M[:2]], atol=1e-5)
 
 
+def test_the_scan_s_axes_turn_every_target_alike(root, tmp_path):
+    """Against the default: the same frames, and every target where the other map has it."""
+    scan = RECIPE.model_copy(update={"data": RECIPE.data.model_copy(update={"bird_eye_yaw": "scan"})})
+    one, other = (
+        PreparedData(prepare(root, "train", recipe, tmp_path / name, workers=1, only=SCENES[:1]))
+        for name, recipe in (("first", RECIPE), ("scan", scan))
+    )
+    bev, turned = one.bev(SCENES[0]), other.bev(SCENES[0])
+    assert turned.yaw_rad == 0 != bev.yaw_rad and one.data_hash != other.data_hash
+    usual, scene = one.scene(SCENES[0]), other.scene(SCENES[0])
+    assert (scene.frames == usual.frames).all() and (scene.patch_valid == usual.patch_valid).all()
+    places = turned.to_world(scene.patch_xy_m), bev.to_world(usual.patch_xy_m)
+    np.testing.assert_allclose(*places, atol=1e-5)
+    for thing, same in zip(scene.objects, usual.objects, strict=True):
+        np.testing.assert_allclose(turned.to_world(thing.footprint_m), bev.to_world(same.footprint_m), atol=1e-5)
+    for sample, same in ((data.samples[0] for data in (other, one)),):
+        np.testing.assert_allclose(turned.to_world(sample.position_m), bev.to_world(same.position_m), atol=1e-5)
+        assert turned.heading_to_world(sample.heading_rad) == pytest.approx(bev.heading_to_world(same.heading_rad))
+
+
 def test_a_sample_without_a_situation_has_no_pose(root, tmp_path):
     data = PreparedData(prepare(root, "train", RECIPE, tmp_path / "out", workers=1))
     sample = next(sample for sample in data.samples if sample.dataset == "scanqa")

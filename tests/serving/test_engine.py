@@ -12,7 +12,8 @@ import pytest
 from loc3r.client import wire
 from loc3r.client.upload import video_bytes
 from loc3r.errors import CheckpointError, UnknownSceneError
-from loc3r.files import write_json
+from loc3r.files import read_json, write_json
+from loc3r.model.config import CONFIG_FILE
 from serving.engine import Engine, model_info, patch_colours
 from serving.shelf import OpenedScene, SceneShelf
 
@@ -63,6 +64,15 @@ def test_another_pose_prior_than_the_trained_one_is_refused(make_checkpoint: Cal
     assert model_info(checkpoint, "1", "none-1").prior == "none-1"
     with pytest.raises(CheckpointError, match="another pose prior"):
         model_info(checkpoint, "1", "none-2")
+
+
+def test_a_map_along_a_scan_s_axes_is_not_served(make_checkpoint: Callable[[int], Path]):
+    checkpoint = make_checkpoint(0)
+    config = read_json(checkpoint / CONFIG_FILE)
+    config["data"]["bird_eye_yaw"] = "scan"
+    write_json(checkpoint / CONFIG_FILE, config)
+    with pytest.raises(CheckpointError, match="bird_eye_yaw=first_camera"):
+        Engine(checkpoint, version="7")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import torch
 from small import CLASSES, small_recipe, write_data
 
 from loc3r.errors import DataError, RecipeError, TrainingError
+from loc3r.files import read_json, write_json
 from loc3r.model.config import Loc3RConfig
 from loc3r.model.flops import layer_weights
 from loc3r.model.losses import joint_loss
@@ -141,6 +143,16 @@ def test_data_of_another_recipe_is_refused(prepared: PreparedData) -> None:
     check_data(prepared, small_recipe())
     with pytest.raises(DataError, match=r"(?s)data\.frames=2.*data\.frames=3"):
         check_data(prepared, small_recipe(data={"frames": 3}))
+    with pytest.raises(DataError, match=r"(?s)data\.bird_eye_yaw=first_camera.*data\.bird_eye_yaw=scan"):
+        check_data(prepared, small_recipe(data={"bird_eye_yaw": "scan"}))
+
+
+def test_data_from_before_a_field_came_is_that_of_its_default(prepared: PreparedData, tmp_path: Path) -> None:
+    older = shutil.copytree(prepared.folder, tmp_path / "older")
+    manifest = read_json(older / "manifest.json")
+    del manifest["recipe"]["bird_eye_yaw"]
+    write_json(older / "manifest.json", manifest)
+    check_data(PreparedData(older), small_recipe())
 
 
 def test_classes_are_renumbered_for_a_model_from_other_data(prepared: PreparedData) -> None:
