@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from forked import run_ranks
 from small import small_recipe, write_data, write_recipe
 
 from loc3r.cli import main
@@ -16,11 +18,11 @@ from loc3r.model.losses import joint_loss
 from loc3r.model.modelling import Loc3R
 from loc3r.model.processor import Processor
 from loc3r.model.tokenizer import train_tokenizer
-from loc3r.recipe import load_recipe
+from loc3r.recipe import Recipe, load_recipe
 from loc3r.scenes.shards import PreparedData
 from loc3r.train.batches import TrainingData
 from loc3r.train.estimate import estimate, named, planned_work
-from loc3r.train.memory import activation_bytes, count_parameters
+from loc3r.train.memory import activation_bytes, count_parameters, estimate_memory
 from loc3r.train.start import tokenizer_texts
 
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -122,6 +124,34 @@ def test_activations_and_weights_are_what_a_real_step_holds(tmp_path: Path) -> N
     assert told == pytest.approx(sum(kept.values()), rel=0.25)
     planned = planned_work(recipe)
     assert planned.questions == data.questions and planned.videos == 2
+
+
+def states_of(group: Any, recipe: Recipe, data: Path, out: Path) -> int:
+    """Bytes that DeepSpeed keeps for the optimiser behind a step: two moments, and the weights that it trains."""
+    from loc3r.train.engine import Engine
+    from loc3r.train.start import build
+
+    prepared = PreparedData(data)
+    model, processor = build(recipe, prepared, None, out, group, resuming=False)
+    mine = TrainingData(prepared, recipe, processor, group.rank, group.ranks).load(0)
+    engine = Engine(model, recipe, group)
+    engine.train_step(mine.batches, group.sum(mine.counts))
+    zero, own = engine.deepspeed.optimizer, {weight.data_ptr() for weight in model.parameters()}
+    moments = [value for state in zero.optimizer.state.values() for value in state.values() if value.ndim]
+    masters = [weight for weight in zero.single_partition_of_fp32_groups if weight.data_ptr() not in own]
+    group.leave()
+    return sum(value.nbytes for value in [*moments, *masters])
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("stage", "precision"), [(1, "bf16"), (2, "fp32")])
+def test_optimiser_states_are_what_deepspeed_holds(tmp_path: Path, stage: int, precision: str) -> None:
+    recipe = small_recipe(train={"zero_stage": stage, "precision": precision})
+    (held,) = run_ranks(states_of, 1, recipe, write_data(tmp_path / "data", recipe), tmp_path / "out")
+    parameters = count_parameters(recipe)
+    told = estimate_memory(recipe, parameters, 1, tokens=1, rows=1, answers=1).optimiser
+    assert told == 12 * parameters.trained
+    assert told == pytest.approx(held, rel=1e-3)  # DeepSpeed fills up to its alignment
 
 
 def test_an_unknown_gpu_is_refused() -> None:
