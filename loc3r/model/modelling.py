@@ -188,7 +188,8 @@ class Loc3R(nn.Module):
         row, video = batch.mention_at // batch.ids.shape[1], batch.video
         own = video[row] == video.flatten()[batch.mention_at, None]
         patches = own & (batch.ids[row] == self.config.tokens.image)
-        pointing: Tensor = attention[patches].view(len(attention), -1)
+        data = self.config.data  # how many tokens a video has must be said where there is no mention
+        pointing: Tensor = attention[patches].view(len(attention), data.frames * data.tokens_a_side**2)
         return pointing
 
     def _point_pose(self, states: tuple[Tensor, ...] | None, batch: Batch) -> Tensor | None:

@@ -200,6 +200,16 @@ def test_pointing_is_the_attention_of_the_head_that_it_names(make_model, process
     torch.testing.assert_close(pointing.exp(), attention[row, at][:, image], atol=1e-6, rtol=1e-4)
 
 
+def test_texts_of_people_that_mark_no_mention_teach_what_they_can(make_model, processor, pack, sample):
+    samples = [replace(sample(i), mentions=()) for i in (1, 2)]
+    batch = processor.collate([pack(0, samples)])
+    outputs = make_model()(batch)
+    assert len(outputs.pointing) == 0
+    loss = joint_loss(outputs, batch, processor.config).total()
+    loss.backward()
+    assert loss.isfinite()
+
+
 def test_pose_tokens_point_with_the_layer_after_the_mentions(make_model, processor, pack, videos):
     model = make_model().eval()
     batch = processor.collate([pack(scene, samples) for scene, samples in videos])
