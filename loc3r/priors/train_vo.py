@@ -29,6 +29,7 @@ from loc3r.geometry.headings import wrap_rad
 from loc3r.priors.alignment import apply_motion, find, fit_motion, log_matches
 from loc3r.priors.rooms_vo import RoomsNet, RoomsVO, Sight, VOConfig, save, to_input
 from loc3r.priors.walks import Walk, read_walk
+from loc3r.services.process import die_with_parent
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def load_walks(root: Path, size_px: int) -> list[Walk]:
             expected=f"{root}/scans/<scene_id>/",
             fix="loc3r synth --help",
         )
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=die_with_parent) as pool:
         sizes = [size_px] * len(folders)
         return list(track(pool.map(read_walk, folders, sizes, chunksize=8), "reading walks", total=len(folders)))
 

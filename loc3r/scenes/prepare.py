@@ -35,6 +35,7 @@ from loc3r.scenes.bev_samples import SceneMap, bev_sample, read_raw_samples
 from loc3r.scenes.format import read_objects, scene_folders
 from loc3r.scenes.scene_row import Row, rounded, scene_row
 from loc3r.scenes.shards import PreparedSample, read_shard_metadata, write_samples, write_shard
+from loc3r.services.process import die_with_parent
 
 FORMAT = 1
 """Raised when the same inputs would give another content: old shards are then made anew."""
@@ -190,13 +191,14 @@ def _executor(workers: int) -> Iterator[Executor | None]:
     if workers <= 1:
         yield None
         return
-    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=_begin_worker) as pool:
         yield pool
 
 
-def _one_thread() -> None:
+def _begin_worker() -> None:
     """Scenes are the parallel axis: keep each worker's libraries, imported later, to one thread."""
     os.environ["OMP_NUM_THREADS"] = "1"
+    die_with_parent()
 
 
 def _progress() -> Progress:

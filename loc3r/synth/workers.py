@@ -12,6 +12,8 @@ from typing import TypeVar
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from loc3r.services.process import die_with_parent
+
 Job = TypeVar("Job")
 
 
@@ -34,7 +36,8 @@ def _made(make: Callable[[Job], None], todo: Sequence[Job], workers: int) -> Ite
             yield
         return
     # Spawned workers inherit no threads or locks; each computes on one core.
-    with _one_thread_each(), ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+    context = multiprocessing.get_context("spawn")
+    with _one_thread_each(), ProcessPoolExecutor(workers, context, initializer=die_with_parent) as pool:
         futures: list[Future[None]] = [pool.submit(make, job) for job in todo]
         try:
             for future in as_completed(futures):

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from click.testing import CliRunner
 
@@ -54,6 +55,21 @@ def test_annotations_speak_of_the_scenes(made: Path) -> None:
 def test_the_number_of_workers_does_not_show(made: Path, tmp_path: Path) -> None:
     other = generate(tmp_path / "train", ROOMS, SEED, "train", workers=2, frames=FRAMES, situations=SITUATIONS)
     assert hash_folder(other) == hash_folder(made)
+
+
+def test_workers_end_with_the_run_that_was_killed(tmp_path: Path) -> None:
+    call = ["synth", "--rooms", "40", "--seed", str(SEED), "--frames", "2", "--workers", "2", "--out", str(tmp_path)]
+    run = subprocess.Popen([sys.executable, "-m", "loc3r", *call], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("parts/*.json")):
+        assert run.poll() is None and time.monotonic() < deadline, "no room was made"
+        time.sleep(0.1)
+    workers = [child for child in psutil.Process(run.pid).children() if "spawn_main" in " ".join(child.cmdline())]
+    assert len(workers) == 2
+    run.kill()
+    run.wait()
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert not alive
 
 
 def test_a_killed_run_goes_on_where_it_was(made: Path, tmp_path: Path) -> None:
