@@ -14,13 +14,15 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))  # its modules import each other by name, as when it is run
 
 import build_furniture_pack as builder  # noqa: E402
-from parametric import beds, chairs, containers, sofas, storage, tables  # noqa: E402
+from parametric import beds, chairs, containers, kitchens, pieces, sofas, storage, tables  # noqa: E402
 from parametric.parts import Parts  # noqa: E402
 from wavefront import Model  # noqa: E402
 
 RED = (1.0, 0.0, 0.0)
 MAKERS = {
-    name: make for module in (beds, chairs, containers, sofas, storage, tables) for name, make in module.MAKERS.items()
+    name: make
+    for module in (beds, chairs, containers, kitchens, pieces, sofas, storage, tables)
+    for name, make in module.MAKERS.items()
 }
 HEIGHTS_CM = {
     "chair": (75, 115), "office chair": (80, 135), "armchair": (60, 120), "couch": (60, 115), "stool": (38, 110),
