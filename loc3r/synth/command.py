@@ -8,6 +8,20 @@ import click
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(path_type=Path, file_okay=False)
+FRAMES = click.option(
+    "--frames", type=click.IntRange(min=2), default=32, show_default=True, help="Frames of each video."
+)
+VARIED = click.option(
+    "--varied/--as-modelled",
+    default=None,
+    help="Drawn furniture too, and each room's sizes and colours its own.  [default: varied for train only]",
+)
+LANGUAGE = click.option(
+    "--language",
+    type=click.Choice(["templates", "wide"]),
+    help="Tell situations in a few templates, or in the words of many people.  [default: wide for train only]",
+)
+WORKERS = click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one a core]")
 
 
 @click.group(invoke_without_command=True)
@@ -22,19 +36,11 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
     help="val and test rooms use furniture models that training never shows.",
 )
 @click.option("--seed", type=int, help="Seed of the first room.  [default: 0 (train), 800000 (val), 900000 (test)]")
-@click.option("--frames", type=click.IntRange(min=2), default=32, show_default=True, help="Frames of each video.")
+@FRAMES
 @click.option("--situations", type=click.IntRange(min=0), default=24, show_default=True, help="Situations a room.")
-@click.option(
-    "--varied/--as-modelled",
-    default=None,
-    help="Drawn furniture too, and each room's sizes and colours its own.  [default: varied for train only]",
-)
-@click.option(
-    "--language",
-    type=click.Choice(["templates", "wide"]),
-    help="Tell situations in a few templates, or in the words of many people.  [default: wide for train only]",
-)
-@click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one a core]")
+@VARIED
+@LANGUAGE
+@WORKERS
 def synth(
     context: click.Context,
     rooms: int,
@@ -80,8 +86,8 @@ def synth(
     show_default=True,
     help="Name of the split; val and test prefer furniture models that training never shows.",
 )
-@click.option("--frames", type=click.IntRange(min=2), default=32, show_default=True, help="Frames of each video.")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one a core]")
+@FRAMES
+@WORKERS
 def cousins(
     boxes: Path,
     situations: Path,

@@ -59,6 +59,15 @@ class Parameters:
     language: Language = "templates"
     """Whose words situations are told in."""
 
+    @classmethod
+    def of(
+        cls, split: SplitName, frames: int, situations: int, varied: bool | None, language: Language | None
+    ) -> Parameters:
+        """Rooms of a split. By default training rooms alone are varied, and told in many people's words."""
+        trains = split == "train"
+        varied = trains if varied is None else varied
+        return cls(split, frames, situations, varied, language or ("wide" if trains else "templates"))
+
     @property
     def pool(self) -> Split:
         """The furniture models it may use: val and test rooms are of models that training never shows."""
@@ -110,14 +119,10 @@ def generate(
 ) -> Path:
     """Make rooms ``seed`` to ``seed + rooms - 1`` under ``root`` and return it; what is there is kept.
 
-    ``varied`` furniture differs from its models in size and colour; by default that of training rooms does.
-    ``language`` is "wide" by default for training rooms, which learn from many people's words, else "templates".
+    ``varied`` and ``language`` are those of the split by default, see ``Parameters.of``.
     Raises ``DataError`` where the folder holds other rooms, or where another split beside it has these seeds.
     """
-    language = language or ("wide" if split == "train" else "templates")
-    parameters = Parameters(
-        split, frames, situations, split == "train" if varied is None else varied, language=language
-    )
+    parameters = Parameters.of(split, frames, situations, varied, language)
     seeds = range(seed, seed + rooms)
     _check(root, seeds, split)
     for half_made in (root / "scans").glob(".room_*"):

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from loc3r.synth.command import FILE, FOLDER, synth
+from loc3r.synth.command import FILE, FOLDER, FRAMES, LANGUAGE, VARIED, WORKERS, synth
 
 
 @synth.command()
@@ -26,19 +26,11 @@ from loc3r.synth.command import FILE, FOLDER, synth
     multiple=True,
     help="Rooms to leave out: a list of scene ids, an annotation file or a data set's folder.",
 )
-@click.option("--frames", type=click.IntRange(min=2), default=32, show_default=True, help="Frames of each video.")
+@FRAMES
 @click.option("--situations", type=click.IntRange(min=1), default=24, show_default=True, help="Situations a room.")
-@click.option(
-    "--varied/--as-modelled",
-    default=None,
-    help="Drawn furniture too, and each room's sizes and colours its own.  [default: varied for train only]",
-)
-@click.option(
-    "--language",
-    type=click.Choice(["templates", "wide"]),
-    help="Tell situations in a few templates, or in the words of many people.  [default: wide for train only]",
-)
-@click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one a core]")
+@VARIED
+@LANGUAGE
+@WORKERS
 def layouts(
     boxes: tuple[Path, ...],
     out: Path,
@@ -64,13 +56,7 @@ def layouts(
     from loc3r.synth.cousins.layouts import make_layouts
     from loc3r.synth.generate import Parameters
 
-    parameters = Parameters(
-        split,  # type: ignore[arg-type]
-        frames,
-        situations,
-        split == "train" if varied is None else varied,
-        language or ("wide" if split == "train" else "templates"),  # type: ignore[arg-type]
-    )
+    parameters = Parameters.of(split, frames, situations, varied, language)  # type: ignore[arg-type]
     manifest = make_layouts(boxes, out, parameters, leave_out, workers)
     _tell(manifest)
     click.echo(f"{manifest['rooms']} {split} layouts in {out}; check them with: loc3r data validate {out}")
