@@ -153,19 +153,19 @@ class FeatureStore:
 
     def of(self, pixels: Tensor) -> Tensor:
         """Features (T, P, P, F) float16 of a video's pixels (T, 3, S, S)."""
-        with self._lock:
-            return torch.from_numpy(self._cache.of(pixels.numpy(), lambda: self._see(pixels)))
+        return torch.from_numpy(self._cache.of(pixels.numpy(), lambda: self._see(pixels)))
 
     @torch.no_grad()
     def _see(self, pixels: Tensor) -> NDArray[np.float16]:
-        features: NDArray[np.float16] = self._model.see(pixels[None].to(self._model.device))[0].half().cpu().numpy()
-        return features
+        with self._lock:  # one video in the tower at a time
+            seen: NDArray[np.float16] = self._model.see(pixels[None].to(self._model.device))[0].half().cpu().numpy()
+        return seen
 
 
 def tower_fingerprint(model: Loc3R) -> str:
     """Names the vision tower's weights."""
     digest = hashlib.sha256()
-    for name, weight in model.vlm.model.vision_tower.state_dict().items():
+    for name, weight in model.vlm.get_submodule(model.backbone.tower).state_dict().items():
         digest.update(name.encode())
         digest.update(weight.float().cpu().numpy().tobytes())
     return digest.hexdigest()[:16]

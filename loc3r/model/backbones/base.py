@@ -24,6 +24,8 @@ class Backbone(ABC):
     """Pattern to replacement, all applied in turn: published names to those of ``build``."""
     published: str
     """What its checkpoint is called, for messages."""
+    tower: str
+    """Name of the vision tower in what ``build`` gives."""
 
     def __init__(self, config: Loc3RConfig) -> None:
         self.config = config

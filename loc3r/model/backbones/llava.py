@@ -24,6 +24,7 @@ UNUSED = re.compile(r"^model\.vision_tower\.(head\.|encoder\.layers\.(\d+)\.)")
 class Llava(Backbone):
     """``lmms-lab``'s checkpoints in their original layout, and ``llava-hf``'s conversions."""
 
+    tower = "model.vision_tower"
     published = "LLaVA-Video-7B-Qwen2 or a LLaVA-OneVision of Qwen2"
     renames = (
         (r"^model\.vision_tower\.vision_tower\.(vision_model\.)?", "model.vision_tower."),

@@ -28,6 +28,7 @@ FULL_EVERY = 4
 class Qwen25VL(Backbone):
     """``Qwen/Qwen2.5-VL-*-Instruct`` as published."""
 
+    tower = "model.visual"
     published = "a Qwen2.5-VL"
     renames = (
         (r"^(model\.)?visual\.merger\.", "model.projector."),
