@@ -113,4 +113,4 @@ def run_of(child: Child) -> TrackedRun | None:
 
 
 def _is_trained(child: Child) -> bool:
-    return already_trained(child.job, child.job.identity(PreparedData(child.job.data).data_hash))
+    return already_trained(child.job, PreparedData(child.job.data).data_hash) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -13,13 +13,14 @@ from torch import Tensor
 
 from loc3r.errors import CheckpointError
 from loc3r.files import atomic_path
+from loc3r.model.bare import TIED, Put, set_weight, tie
 from loc3r.model.config import Loc3RConfig
 from loc3r.model.modelling import Loc3R
-from loc3r.model.weights import TIED, Put, set_weight, tie
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
+Named = TypeVar("Named")
 WEIGHTS_FILE = "model.safetensors"
 TOWER = "vlm.model.vision_tower."
 HEADS = "heads."
@@ -94,8 +95,7 @@ def load_weights(model: Loc3R, folder: Path, *, deepen: bool = False, heads: boo
     except SafetensorError as error:
         raise _damaged(path, error) from error
     if not heads:
-        own = {name: value for name, value in model.state_dict().items() if name.startswith(HEADS)}
-        weights = {name: value for name, value in weights.items() if not name.startswith(HEADS)} | own
+        weights = _without_heads(weights) | {HEADS + name: value for name, value in model.heads.state_dict().items()}
     if deepen:
         weights |= _idle_layers(model, weights)
     _compare(_shapes(model), {name: tuple(value.shape) for name, value in weights.items()}, path)
@@ -121,8 +121,8 @@ def _shapes(model: Loc3R) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _without_heads(shapes: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
-    return {name: shape for name, shape in shapes.items() if not name.startswith(HEADS)}
+def _without_heads(named: dict[str, Named]) -> dict[str, Named]:
+    return {name: value for name, value in named.items() if not name.startswith(HEADS)}
 
 
 def _idle_layers(model: Loc3R, weights: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 
 from loc3r.model.attention import packing_of
 from loc3r.model.backbones import backbone_of
+from loc3r.model.bare import bare_weights
 from loc3r.model.batch import PADDING, UNSUPERVISED, VIDEO, Batch, put_together, take_apart, video_of
 from loc3r.model.config import Loc3RConfig
 from loc3r.model.heads import Gaussian, Heads
-from loc3r.model.weights import bare_weights
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -53,7 +53,7 @@ class Loc3R(nn.Module):
     """A backbone with camera tokens and heads. ``config`` decides every size.
 
     Args:
-        bare: the backbone gets no memory, since its weights come from files (``loc3r.model.weights``).
+        bare: the backbone gets no memory, since its weights come from files (``loc3r.model.bare``).
     """
 
     def __init__(self, config: Loc3RConfig, *, bare: bool = False) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from loc3r.cluster.command import CLUSTER_OPTIONS, cluster_options, resume_on_cluster, train_on_cluster
-from loc3r.train.job import Identity, TrainingJob, already_trained, job_options, load_job, trained_before
+from loc3r.train.job import Identity, TrainingJob, already_trained, job_options, load_job
 
 LOCAL_OPTIONS = frozenset({"out", "device", "ranks", "replace", "estimate", "gpu"})
 RESUME_OPTIONS = frozenset({"on", "resume", "namespace", "yes"})
@@ -117,7 +117,7 @@ def train_job(job: TrainingJob, ranks: int | None = None) -> None:
     from loc3r.train.start import check_start
 
     prepared, train = PreparedData(job.data), job.recipe.train
-    if trained_before(job) and already_trained(job, identity := job.identity(prepared.data_hash)):
+    if identity := already_trained(job, prepared.data_hash):
         mend_record(job, identity, click.echo)
         click.echo(f"already trained: {job.model}")
         return

@@ -169,21 +169,18 @@ def weight_files(checkpoint: Path) -> list[Path]:
     return files
 
 
-def trained_before(job: TrainingJob) -> bool:
-    """Whether ``job.out`` holds a finished model, of this job or another."""
-    return bool(read_lineage(job.model))
-
-
-def already_trained(job: TrainingJob, identity: Identity) -> bool:
-    """Whether ``job.out`` holds the finished model of this very job.
+def already_trained(job: TrainingJob, data_hash: str) -> Identity | None:
+    """The identity of the finished model in ``job.out``; None if there is none yet, and then ``init`` is not read.
 
     Raises:
-        TrainingError: it holds the model of another job.
+        TrainingError: it is the model of another job.
     """
     lineage = read_lineage(job.model)
-    if lineage:
-        refuse_other(Identity.of(lineage), identity, job.model, TrainingError)
-    return bool(lineage)
+    if not lineage:
+        return None
+    identity = job.identity(data_hash)
+    refuse_other(Identity.of(lineage), identity, job.model, TrainingError)
+    return identity
 
 
 def refuse_other(

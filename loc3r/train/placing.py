@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from loc3r.model.weights import Read, set_weight
+from loc3r.model.bare import Read, set_weight
 from loc3r.train.zero.config import deepspeed_config
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ TRAINED_TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Placer:
-    """Takes a bare model's weights (``loc3r.model.weights.Put``); every rank must be given the same ones in turn."""
+    """Takes a bare model's weights (``loc3r.model.bare.Put``); every rank must be given the same ones in turn."""
 
     def __init__(self, model: Loc3R, recipe: Recipe, group: Group) -> None:
         self._model, self._recipe, self._group = model, recipe, group

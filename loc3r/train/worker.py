@@ -24,7 +24,7 @@ from loc3r.errors import Loc3RError
 from loc3r.files import write_json
 from loc3r.services.process import die_with_parent
 from loc3r.settings import load_settings
-from loc3r.train.job import TrainingJob, already_trained, job_options, load_job, trained_before
+from loc3r.train.job import TrainingJob, already_trained, job_options, load_job
 from loc3r.train.watchdog import StuckError, Watchdog, end_stuck
 
 STOPPED_EXIT = 128 + signal.SIGTERM
@@ -75,7 +75,7 @@ def _train(job: TrainingJob, stop: StopSignal, report: Callable[[StuckError], No
     from loc3r.train.trainer import Stopped, Trainer, locked
 
     prepared = PreparedData(job.data)
-    if trained_before(job) and already_trained(job, job.identity(prepared.data_hash)):
+    if already_trained(job, prepared.data_hash):
         return  # a pod that was restarted after the end: there may be nobody to join
     check_precision(job.device, job.recipe.train.precision)
     with locked(job.out, first=os.environ.get("RANK") == "0"):

@@ -66,7 +66,7 @@ class Here:
     def __call__(self, job: TrainingJob) -> None:
         prepared = PreparedData(job.data)
         identity = job.identity(prepared.data_hash)
-        if already_trained(job, identity):
+        if already_trained(job, prepared.data_hash):
             return
         with locked(job.out, first=True):
             Trainer(job, identity, prepared, self._group, self._stopping).run()

@@ -11,11 +11,11 @@ from tokenizers import Tokenizer, models
 
 from loc3r.errors import CheckpointError
 from loc3r.model.backbones.published import load_backbone
+from loc3r.model.bare import Read, set_weight
 from loc3r.model.config import Loc3RConfig, SpecialTokens
 from loc3r.model.modelling import Loc3R
 from loc3r.model.processor import Processor
 from loc3r.model.tokenizer import load_tokenizer
-from loc3r.model.weights import Read, set_weight
 from loc3r.recipe import Recipe
 from loc3r.train.engine import Group
 from loc3r.train.start import build, check_start

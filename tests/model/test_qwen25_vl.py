@@ -9,13 +9,14 @@ import torch
 
 from loc3r.errors import CheckpointError
 from loc3r.model.backbones.published import load_backbone
+from loc3r.model.bare import set_weight
 from loc3r.model.config import Loc3RConfig
 from loc3r.model.inference import Localiser, Query
 from loc3r.model.losses import joint_loss
 from loc3r.model.modelling import Loc3R
 from loc3r.model.processor import Processor
-from loc3r.model.weights import set_weight
 from loc3r.recipe import parse_recipe
+from loc3r.train.batches import FeatureStore
 
 MARKS = ["<|vision_start|>", "<|vision_end|>"]
 
@@ -70,6 +71,15 @@ def test_vision_tokens_are_transformers_own(processor):
     tower.merger = model.vlm.model.projector  # where transformers has it
     theirs = tower(rows, grid).pooler_output
     torch.testing.assert_close(ours.flatten(0, 2), theirs, atol=1e-5, rtol=1e-4)
+
+
+def test_kept_features_are_what_the_tower_sees(small, tmp_path):
+    model, _ = small
+    pixels = torch.rand(3, 3, 56, 56) * 2 - 1
+    with torch.no_grad():
+        seen = model.see(pixels[None])[0].half()
+    for _ in range(2):  # computed, then found again
+        assert torch.equal(FeatureStore(model, tmp_path).of(pixels), seen)
 
 
 def _rows_as_qwen(frames):

@@ -21,7 +21,7 @@ from loc3r.errors import CheckpointError
 from loc3r.files import read_json
 from loc3r.model.backbones import backbone_of
 from loc3r.model.backbones.base import Backbone
-from loc3r.model.weights import TABLE, TIED, Put, tie
+from loc3r.model.bare import TABLE, TIED, Put, tie
 
 if TYPE_CHECKING:
     from loc3r.model.config import Loc3RConfig, SpecialTokens
