@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,13 +35,13 @@ def demo(recipe: str, init: str, keep: bool) -> None:
     Example: loc3r demo --stop
     """
     from loc3r.services.embedded import ensure_services
+    from loc3r.services.process import tools_path
     from loc3r.settings import load_settings
 
     start = monotonic()
     with _step("start MLflow and the S3 server"):
         services = ensure_services(load_settings())
-        os.environ.update(services.environment)
-        _find_our_tools()
+        os.environ.update(services.environment, PATH=tools_path())
         _point_dvc_at(services.s3_endpoint)
     with _step("start Triton"):
         subprocess.run(["loc3r", "serve", "--repository", str(REPOSITORY), "--detach"], check=True)
@@ -59,11 +58,6 @@ def demo(recipe: str, init: str, keep: bool) -> None:
     if not keep:
         subprocess.run(["loc3r", "serve", "--stop"], check=True)
         subprocess.run(["loc3r", "down"], check=True)
-
-
-def _find_our_tools() -> None:
-    """Child processes call loc3r and dvc by name: the environment that runs us must be the one that they find."""
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 @contextmanager

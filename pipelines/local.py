@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import os
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from kfp import local
 from kfp.local import logging_utils
 
 from loc3r.errors import Loc3RError
+from loc3r.services.process import tools_path
 from pipelines.mended import mend_local_runner
 from pipelines.pipeline import loc3r_pipeline
 
@@ -31,8 +31,7 @@ def run_locally(**arguments: str | int) -> None:
     Raises:
         PipelineError: a step failed; the step's own output says why.
     """
-    # The steps call loc3r and dvc by name: the environment that runs us must be the one that they find.
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    os.environ["PATH"] = tools_path()
     mend_local_runner()
     local.init(
         runner=local.SubprocessRunner(use_venv=False),

@@ -7,9 +7,7 @@ the settings name explicitly and that answers is used as it is, and never stoppe
 from __future__ import annotations
 
 import fcntl
-import os
 import signal
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,8 +19,8 @@ from loc3r.errors import ServiceError
 from loc3r.files import read_json, write_json
 from loc3r.services import mlflow
 from loc3r.services.mlflow import MlflowServer
-from loc3r.services.process import free_port
-from loc3r.services.s3 import S3Access, S3Server
+from loc3r.services.process import free_port, listens, preferred_port, stop_group
+from loc3r.services.s3 import STOP_SIGNAL, S3Access, S3Server
 from loc3r.settings import Settings
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -117,18 +115,12 @@ def _outside(settings: Settings, name: str, is_up: Callable[[str], bool]) -> str
 def _port(url: str) -> int:
     """The port of ``url`` where it is free, else another one."""
     port = urlsplit(url).port
-    if port is None or _listens(f"http://127.0.0.1:{port}"):
-        return free_port()
-    return port
+    return free_port() if port is None else preferred_port(port)
 
 
 def _listens(url: str) -> bool:
     parts = urlsplit(url)
-    try:
-        with socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 80), timeout=2):
-            return True
-    except OSError:
-        return False
+    return listens(f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}")
 
 
 class _State:
@@ -160,15 +152,8 @@ class _State:
         entry = self.entries.pop(name, None)
         process = self._process(entry) if entry else None
         if process is not None:
-            gentle = signal.SIGKILL if name == "s3" else signal.SIGTERM
-            for number, wait_s in ((gentle, 15.0), (signal.SIGKILL, 5.0)):
-                try:
-                    os.killpg(process.pid, number)
-                    process.wait(wait_s)
-                except ProcessLookupError:
-                    break
-                except psutil.TimeoutExpired:
-                    continue
+            first = STOP_SIGNAL if name == "s3" else signal.SIGTERM
+            stop_group(process.pid, lambda wait_s: psutil.wait_procs([process], wait_s), first=first, grace_s=15)
         write_json(self.path, self.entries)
         return process is not None
 

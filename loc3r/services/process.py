@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -24,11 +25,23 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def tools_path() -> str:
+    """``PATH`` for children that call loc3r or dvc by name: the environment that runs us comes first."""
+    return f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+
+
 def free_port() -> int:
     """A TCP port that is free on the loopback address now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """TCP ports, all different, that are free on the loopback address now."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def preferred_port(port: int) -> int:
@@ -39,9 +52,22 @@ def preferred_port(port: int) -> int:
 def listens(address: str) -> bool:
     """Whether something accepts connections at ``host:port``."""
     host, _, port = address.rpartition(":")
-    with socket.socket() as probe:
-        probe.settimeout(2)
-        return probe.connect_ex((host, int(port))) == 0
+    try:
+        with socket.create_connection((host, int(port)), timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def stop_group(pid: int, wait: Callable[[float], object], *, first: int, grace_s: float) -> None:
+    """Send ``first`` to a process group, and kill what is left of it; ``wait`` waits so long for its leader."""
+    for number, wait_s in ((first, grace_s), (signal.SIGKILL, 5.0)):
+        try:
+            os.killpg(pid, number)
+        except ProcessLookupError:
+            return
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            wait(wait_s)
 
 
 class ServerProcess:
@@ -87,15 +113,7 @@ class ServerProcess:
 
     def stop(self, grace_s: float = 10) -> None:
         """Ask the process group to stop, then kill what is left of it."""
-        for number, wait_s in ((self.stop_signal, grace_s), (signal.SIGKILL, 5.0)):
-            try:
-                os.killpg(self.pid, number)
-            except ProcessLookupError:
-                break
-            try:
-                self.process.wait(wait_s)
-            except subprocess.TimeoutExpired:
-                continue
+        stop_group(self.pid, self.process.wait, first=self.stop_signal, grace_s=grace_s)
 
     def tail(self, lines: int = 15) -> str:
         """The last lines of the log."""

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import shutil
 import signal
-import socket
 import sysconfig
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from loc3r.errors import ServiceError
-from loc3r.services.process import ServerProcess
+from loc3r.services.process import ServerProcess, free_ports
 
 BUCKETS = ("dvc", "mlflow", "models")
 REGION = "us-east-1"
 """Any region will do for SeaweedFS, but the AWS clients insist on one."""
+STOP_SIGNAL = signal.SIGKILL
+"""SIGTERM takes 29 s, and the data survives a kill."""
 
 
 @dataclass(frozen=True)
@@ -84,17 +84,8 @@ class S3Server(ServerProcess):
             is_ready=lambda: set(buckets) <= self.access.buckets(),
             environment=self.access.environment,
             timeout_s=timeout_s,
-            stop_signal=signal.SIGKILL,  # SIGTERM takes 29 s, and the data survives a kill
+            stop_signal=STOP_SIGNAL,
         )
-
-
-def free_ports(count: int) -> list[int]:
-    """TCP ports, all different, that are free on the loopback address now."""
-    with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def _command(folder: Path, port: int, internal: Sequence[int], buckets: Sequence[str]) -> list[str]:

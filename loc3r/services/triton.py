@@ -25,13 +25,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from loc3r.client.wire import MODEL
 from loc3r.errors import ServiceError
 from loc3r.files import read_json, write_json
-from loc3r.services.process import ServerProcess, free_port
+from loc3r.services.process import ServerProcess, free_ports, tools_path
 from loc3r.settings import load_settings
 
 PACKAGE = "nvidia-pytriton==0.7.0"
-MODEL = "loc3r"
 LOOPBACK = "127.0.0.1"
 STATE_FILE = "triton.json"
 
@@ -47,7 +47,7 @@ class Ports:
     @classmethod
     def free(cls) -> Ports:
         """Three ports that are free now."""
-        return cls(free_port(), free_port(), free_port())
+        return cls(*free_ports(3))
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def _install(target: Path) -> None:
 
 
 def _installers() -> list[list[str]]:
-    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
+    uv = shutil.which("uv", path=tools_path())
     base = Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}.{sys.version_info.minor}"
     pips = [[python, "-m", "pip", "--disable-pip-version-check"] for python in (sys.executable, str(base))]
     return [[uv, "pip"], *pips] if uv else pips
@@ -251,10 +251,7 @@ def _remove_shared_memory(ports: Ports) -> None:
 def _environment(home: TritonHome) -> dict[str, str]:
     """The backend finds the models' packages through PATH alone: it ignores PYTHONPATH and VIRTUAL_ENV."""
     libraries = [str(home.libraries), str(_python_library_folder()), os.environ.get("LD_LIBRARY_PATH", "")]
-    return {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}",
-        "LD_LIBRARY_PATH": ":".join(filter(None, libraries)),
-    }
+    return {"PATH": tools_path(), "LD_LIBRARY_PATH": ":".join(filter(None, libraries))}
 
 
 def _check_free(name: str, port: int) -> None:

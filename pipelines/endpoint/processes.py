@@ -16,6 +16,8 @@ from typing import Protocol
 
 import psutil
 
+from loc3r.services.process import tools_path
+
 MARK = "LOC3R_KFP_RUN"
 GRACE_S = 10.0
 
@@ -31,14 +33,13 @@ class Process(Protocol):
 
 def start(run_id: str, folder: Path) -> Process:
     """Start the process of a run; it prints to ``run.log`` in the run's folder."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"  # steps call loc3r and dvc by name
     with (folder / "run.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-W", "ignore", "-m", "pipelines.endpoint.execute", str(folder)],
             stdout=log,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            env={**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", MARK: run_id},
+            env={**os.environ, "PATH": tools_path(), "PYTHONUNBUFFERED": "1", MARK: run_id},
             start_new_session=True,  # Ctrl-C stops the server and leaves its runs to the next one
         )
 

@@ -22,7 +22,8 @@ from tritonclient.grpc import service_pb2, service_pb2_grpc
 from loc3r.client.wire import MODEL
 from loc3r.errors import ServiceError
 from loc3r.services import s3
-from loc3r.services.s3 import S3Access, free_ports
+from loc3r.services.process import free_ports
+from loc3r.services.s3 import S3Access
 from loc3r.services.triton import TritonHome, _environment, triton_home
 from serving.deploy import load
 

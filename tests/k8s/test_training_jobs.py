@@ -16,7 +16,7 @@ from manifests import K8S, REPOSITORY, named, of_kind
 from rendering import MASTER_PORT, jobset_of, process
 
 from loc3r.recipe import load_recipe
-from loc3r.services.s3 import free_ports
+from loc3r.services.process import free_port
 from loc3r.train.launch import GRACE_S
 from loc3r.train.sampler import check_division
 from loc3r.train.worker import main as worker
@@ -205,7 +205,7 @@ def test_two_pods_train_on_rooms_that_their_first_step_makes(overlays, tmp_path)
     _, data = process(steps["dataset-initializer"]["containers"][0], job="a-job", node=0, settings=settings)
     told = fetch(tmp_path, STORAGE_URI="rooms://2", RECIPE=local(data["RECIPE"], tmp_path))
     assert told.returncode == 0, told.stderr
-    port, running = free_ports(1)[0], []
+    port, running = free_port(), []
     for node in range(job["spec"]["trainer"]["numNodes"]):
         command, variables = process(steps["node"]["containers"][0], job="a-job", node=node, settings=settings)
         assert variables["PET_MASTER_ADDR"] == "loc3r-train-node-0-0.loc3r-train"

@@ -15,7 +15,8 @@ from loc3r.files import read_json, write_json
 from loc3r.services.command import down, up
 from loc3r.services.embedded import Services, ensure_services, located, stop_services
 from loc3r.services.mlflow import answers
-from loc3r.services.s3 import S3Access, free_ports
+from loc3r.services.process import free_port
+from loc3r.services.s3 import S3Access
 from loc3r.settings import Settings
 
 
@@ -34,7 +35,7 @@ def settings_in(folder: Path, **fields: str) -> Settings:
 def test_their_life(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LOC3R_TRACKING_URI", "LOC3R_S3_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
-    wanted = free_ports(1)[0]
+    wanted = free_port()
     asked = {"tracking_uri": f"http://127.0.0.1:{wanted}", "s3_endpoint": f"http://127.0.0.1:{wanted}"}
     started = ensure_services(settings_in(folder, **asked))
     assert started.started == ("s3", "mlflow")

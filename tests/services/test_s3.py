@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from loc3r.services.s3 import BUCKETS, S3Access, S3Server, free_ports
+from loc3r.services.process import free_port, free_ports
+from loc3r.services.s3 import BUCKETS, S3Access, S3Server
 
 
 def test_it_keeps_what_it_was_given_through_a_kill_and_checks_keys(tmp_path: Path) -> None:
-    port = free_ports(1)[0]
+    port = free_port()
     with S3Server(tmp_path / "s3", access_key="me", secret_key="secret", port=port) as server:
         assert isinstance(server, S3Server)
         assert server.access.endpoint == f"http://127.0.0.1:{port}"
