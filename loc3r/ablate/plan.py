@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from loc3r.ablate.variants import Variant, refuse_twins
+from loc3r.datasets.mixture import Mixture
 from loc3r.errors import DataError
 from loc3r.files import hash_json
 from loc3r.recipe import Recipe, load_recipe
@@ -140,9 +141,17 @@ def prepare_true_poses(plan: Plan, rooms: tuple[Path, Path] | None) -> None:
     recipe = load_recipe(plan.recipe_path, (*plan.overrides, *changes(variant)))
     for name, root, other in zip(("train", "test"), rooms, (plan.data, plan.test), strict=True):
         prepared = PreparedData(other)
-        ours = PreparedData(prepare(root, prepared.manifest["split"], recipe, plan.true_poses / name))
+        ours = PreparedData(
+            prepare(root, prepared.manifest["split"], recipe, plan.true_poses / name, mixture=_mixture(prepared))
+        )
         if (ours.scene_ids, ours.samples) != (prepared.scene_ids, prepared.samples):
             raise DataError(
                 "the rooms are not those of the prepared data", received=root, expected=f"the rooms of {other}",
                 fix="the two of --rooms belong to --data and --test, in this order",
             )  # fmt: skip
+
+
+def _mixture(prepared: PreparedData) -> Mixture | None:
+    """The mixture that a split was prepared with."""
+    drawn = prepared.manifest.get("mixture")
+    return Mixture.model_validate(drawn["mixture"]) if drawn else None
