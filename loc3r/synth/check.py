@@ -34,6 +34,7 @@ _FACING = (
 _AT_TABLE = (r"\b(?:at|in front of) the #(\d+)", *_FACING)
 _SIDE = rf"{_EXACTLY}(?:on|to|at) (?:my|the) (?:immediate )?"
 _OF_ME = "(?: hand)?(?: side)?(?: of me)? (?:there )?(?:is|was)"
+_OF_MANY = _OF_ME.replace("is|was", "are")
 _DONE = {  # what is said of a thing -> the side it must be on
     "left": (rf"#(\d+) (?:is |was )?{_SIDE}left\b", rf"{_SIDE}left{_OF_ME} the #(\d+)"),
     "right": (rf"#(\d+) (?:is |was )?{_SIDE}right\b", rf"{_SIDE}right{_OF_ME} the #(\d+)"),
@@ -48,7 +49,18 @@ _DONE = {  # what is said of a thing -> the side it must be on
 _SIDE_DEG = {"left": -90, "right": 90, "behind": 180}
 _CLOCK = re.compile(r"#(\d+) (?:is )?(?:in|at|on) my (\w+) o'clock")
 _HOURS = ("twelve", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
-_ARTICLE = re.compile(r"(?:\b(?:the|an?|my) )?#")
+_ARTICLE = re.compile(r"(?:\b(?:the|an?|another|my) )?#")
+_LEFT_OPEN = re.compile(r"\b(?:an?|another) $", re.I)
+_NUMBER = "(two|three|four|several)"
+_GROUPS = {  # several of a class, which no mention names -> the side that they must be on
+    "left": (rf"{_NUMBER} ([a-z ]+?) (?:are )?{_SIDE}left\b", rf"{_SIDE}left{_OF_MANY} {_NUMBER} ([a-z ]+)"),
+    "right": (rf"{_NUMBER} ([a-z ]+?) (?:are )?{_SIDE}right\b", rf"{_SIDE}right{_OF_MANY} {_NUMBER} ([a-z ]+)"),
+    "behind": (
+        rf"{_NUMBER} ([a-z ]+?) (?:are )?{_EXACTLY}behind me",
+        rf"behind me (?:there )?are {_NUMBER} ([a-z ]+)",
+    ),
+}
+_PAIR = re.compile(r"between two ([a-z ]+)", re.I)
 _NEXT = r"(?:(?:right )?next to|by|near|beside|close to|(?:that is )?closest to|nearest to)"
 _RELATION = re.compile(rf"#(\d+) {_NEXT} the #(\d+)")
 _SEATED = ("sit_facing", "sit", "sit_at", "lying")
@@ -63,6 +75,7 @@ _WORDS = {
     "stand_facing": _STANDS_BY,
     "sides": _STANDS_BY,
     "in_front_of": _ACTS,
+    "facing": _ACTS,
     "back_to": r"\bback\b|behind me|away from",
     "between": r"between",
     "at_door": r"through|via|from|room|(?:at|open\w*|up|closed|towards) the #",
@@ -93,7 +106,7 @@ def check_sample(witness: Witness, sample: Sample) -> list[str]:
 
 
 def _check_mentions(witness: Witness, sample: Sample) -> list[str]:
-    """Every mention spells the name of a thing that was seen, and no other thing fits the words."""
+    """Every mention spells the name of a thing that was seen; what is said with "the" or "my" fits no other thing."""
     complaints = []
     for mention in sample.mentions:
         text = (sample.situation if mention.field == "situation" else sample.question) or ""
@@ -102,7 +115,7 @@ def _check_mentions(witness: Witness, sample: Sample) -> list[str]:
             complaints.append(f"mention: {words!r} was not seen in the video")
         elif _noun(thing, words) not in (spoken(thing.name), *SYNONYMS.get(thing.name, ())):
             complaints.append(f"mention: {words!r} is no name of a {thing.colour} {thing.name}")
-        elif not _is_unique(witness, thing, words, mention, sample):
+        elif not _LEFT_OPEN.search(text[: mention.start]) and not _is_unique(witness, thing, words, mention, sample):
             complaints.append(f"mention: {words!r} is ambiguous in {text!r}")
     return complaints
 
@@ -145,7 +158,7 @@ def _check_situation(witness: Witness, sample: Sample) -> list[str]:
     if form not in _WORDS or not re.search(_WORDS[form], text, re.I):
         return [f"situation: {text!r} is not of the form {form!r}"]
     claims = _claims(text, form)
-    complaints = _check_claims(witness, speaker, claims, form)
+    complaints = _check_claims(witness, speaker, claims, form) + _check_groups(witness, speaker, text)
     placed = {claim.object_id for claim in claims}
     aside = {claim.object_id for claim in claims if claim.where not in ("ahead", "behind")}
     named = [int(number) for number in re.findall(r"#(\d+)", text)]
@@ -205,6 +218,28 @@ def _check_claims(witness: Witness, speaker: Speaker, claims: list[_Claim], form
     if form == "sides" and min(exact, default=180) > FACING_DEG:
         complaints.append("heading: nothing is exactly at the side that the text says")
     return complaints
+
+
+def _check_groups(witness: Witness, speaker: Speaker, text: str) -> list[str]:
+    """Where several of a class are said to be, there are as many."""
+    complaints = []
+    for side, patterns in _GROUPS.items():
+        for number, words in (found for pattern in patterns for found in re.findall(pattern, text, re.I)):
+            there = [thing for thing in _of_plural(witness, words) if speaker.is_on(side, thing)]
+            if len(there) < {"two": 2, "three": 3, "four": 4}.get(number, 5):
+                complaints.append(f"situation: {len(there)} {words} are {side}, not {number} as the text says")
+    return complaints
+
+
+def _of_plural(witness: Witness, words: str) -> list[RoomObject]:
+    """Things of the class whose plural begins the words."""
+    names = {thing.name for thing in witness.things.values()}
+    meant = [name for name in names if re.match(rf"{re.escape(_stem(spoken(name)))}(?:e?s|ves)\b", words)]
+    return witness.called(spoken(max(meant, key=len))) if meant else []
+
+
+def _stem(noun: str) -> str:
+    return noun.removesuffix("f") if noun.endswith("shelf") else noun
 
 
 def _check_free(witness: Witness, speaker: Speaker) -> list[str]:
@@ -284,6 +319,22 @@ def _before(witness: Witness, speaker: Speaker, text: str, named: list[int]) -> 
     return complaints
 
 
+def _at_side(witness: Witness, speaker: Speaker, text: str, named: list[int]) -> list[str]:
+    """Straight before one of a thing's four sides, facing its middle."""
+    thing = witness.things[named[0]]
+    complaints = []
+    if not 0.19 < witness.distance_m(speaker.place_m, thing) < 0.95 or not _is_square(thing, speaker):
+        complaints.append(f"position: not straight before a side of the {thing.name}")
+    if abs(speaker.way_to(thing)) > FACING_DEG:
+        complaints.append(f"heading: not at the middle of the {thing.name}")
+    return complaints
+
+
+def _is_square(thing: RoomObject, speaker: Speaker) -> bool:
+    turn_deg = _turn_deg(thing, speaker) % 90
+    return min(turn_deg, 90 - turn_deg) < FACING_DEG
+
+
 def _at_door(witness: Witness, speaker: Speaker, text: str, named: list[int]) -> list[str]:
     found = re.search(
         r"(?:through|via|from|standing at|handle at|for|opened|open|closed|opening) the #(\d+)"
@@ -298,10 +349,13 @@ def _at_door(witness: Witness, speaker: Speaker, text: str, named: list[int]) ->
 def _between(witness: Witness, speaker: Speaker, text: str, named: list[int]) -> list[str]:
     """On the line between two things, as far from the one as from the other where it leaves them."""
     found = re.search(r"between the #(\d+) and the #(\d+)", text)
-    if found is None:
+    pair = _PAIR.search(text)
+    both = [witness.things[int(number)] for number in found.groups()] if found else []
+    both = _of_plural(witness, pair[1]) if pair else both
+    if len(both) != 2:
         return [f"situation: between what, in {text!r}"]
-    clocks = [speaker.way_to(witness.things[int(number)]) for number in found.groups()]
-    reach = [witness.distance_m(speaker.place_m, witness.things[int(number)]) for number in found.groups()]
+    clocks = [speaker.way_to(thing) for thing in both]
+    reach = [witness.distance_m(speaker.place_m, thing) for thing in both]
     between = _off_deg(clocks[0] - clocks[1], 180) < 1 and max(reach) < 1.3
     return [] if between else ["position: not between the two things"]
 
@@ -319,6 +373,7 @@ _PLACES: dict[str, Callable[[Witness, Speaker, str, list[int]], list[str]]] = {
     "stand_facing": _beside,
     "sides": _beside,
     "in_front_of": _before,
+    "facing": _at_side,
     "back_to": _before,
     "using": _before,
     "at_door": _at_door,

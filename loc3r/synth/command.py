@@ -18,8 +18,9 @@ VARIED = click.option(
 )
 LANGUAGE = click.option(
     "--language",
-    type=click.Choice(["templates", "wide"]),
-    help="Tell situations in a few templates, or in the words of many people.  [default: wide for train only]",
+    type=click.Choice(["templates", "wide", "free"]),
+    help="Tell situations in a few templates, in the words of many people (wide), or in these with names that only the "
+    'whole text makes clear, "a chair with the door on its left" (free).  [default: wide for train only]',
 )
 WORKERS = click.option("--workers", type=click.IntRange(min=1), help="Processes.  [default: one a core]")
 

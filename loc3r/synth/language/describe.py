@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from loc3r.datasets.sample import Sample
 from loc3r.geometry.headings import wrap_rad
+from loc3r.synth.language.free import between_two, facing, word_freely
 from loc3r.synth.language.people import PEOPLE_USES
 from loc3r.synth.language.phrases import USES
 from loc3r.synth.language.plain import plain_samples
@@ -21,8 +23,9 @@ from loc3r.synth.language.vsi import vsi_samples
 from loc3r.synth.language.wide import word_widely
 from loc3r.synth.room import Room
 
-Language = Literal["templates", "wide"]
-"""Whose words situations are told in: a few templates', or those of many people."""
+Language = Literal["templates", "wide", "free"]
+"""How situations are told: in a few templates, in the words of many people, or in these with names that only the whole
+text makes clear ("a chair with the door on its left")."""
 
 SAME_POSE_SHARE = 0.1
 """Situations that say the pose before them in other words."""
@@ -31,10 +34,25 @@ FIRST_ID = 900_000_000_000
 MOST_SITUATIONS = 900
 _DRAWS = 40
 
-Tell = Callable[[Stage, Placement, np.random.Generator], Situation]
-_WORDS: dict[Language, tuple[Tell, frozenset[str]]] = {
-    "templates": (word, frozenset(USES)),
-    "wide": (word_widely, frozenset(PEOPLE_USES)),
+Draw = Callable[[Stage, np.random.Generator], Placement | None]
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A way to tell situations."""
+
+    tell: Callable[[Stage, Placement, np.random.Generator], Situation | None]
+    uses: frozenset[str]
+    forms: Mapping[str, tuple[Draw, float]] = field(default_factory=lambda: FORMS)
+    loose: bool = False
+    """Whether situations may be drawn that speak of things by names that don't pick out one."""
+
+
+_FREE_FORMS = {**FORMS, "facing": (facing, 0.24), "between two": (between_two, 0.05)}
+_WAYS: dict[Language, _Way] = {
+    "templates": _Way(word, frozenset(USES)),
+    "wide": _Way(word_widely, frozenset(PEOPLE_USES)),
+    "free": _Way(word_freely, frozenset(PEOPLE_USES), _FREE_FORMS, loose=True),
 }
 
 
@@ -52,12 +70,12 @@ def describe(
     """
     if not 0 <= situations <= MOST_SITUATIONS:
         raise ValueError(f"situations must be 0 to {MOST_SITUATIONS}, received {situations}")
-    tell, uses = _WORDS[language]
-    stage = Stage(RoomView(room, visible_px), uses)
+    way = _WAYS[language]
+    stage = Stage(RoomView(room, visible_px), way.uses)
     first_id = FIRST_ID + room.seed * 1000
     used = _Balance()
     samples: list[Sample] = []
-    for situation in _situations(stage, tell, rng, situations):
+    for situation in _situations(stage, way, rng, situations):
         question = used.choose(Scene(stage, situation, rng))
         if question is not None:
             samples.append(_sample(room, first_id + len(samples), situation, question, rng))
@@ -73,30 +91,34 @@ def blind_guess_rates(samples: Iterable[Sample]) -> dict[str, float]:
     return {kind: max(counts.values()) / counts.total() for kind, counts in sorted(answers.items())}
 
 
-def _situations(stage: Stage, tell: Tell, rng: np.random.Generator, count: int) -> list[Situation]:
+def _situations(stage: Stage, way: _Way, rng: np.random.Generator, count: int) -> list[Situation]:
     """Situations with different texts, forms drawn by their share among those that the room allows."""
-    open_forms = {name: share for name, (_, share) in FORMS.items()}
+    drawn_on = Stage(stage.view, way.uses, loose=True) if way.loose else stage
+    open_forms = {name: share for name, (_, share) in way.forms.items()}
     found: list[Situation] = []
     texts: set[str] = set()
     while open_forms and len(found) < count:
         if found and rng.random() < SAME_POSE_SHARE:
-            placement: Placement | None = found[-1].placement
+            situation = way.tell(stage, found[-1].placement, rng)
         else:
             shares = np.array(list(open_forms.values()))
             form = list(open_forms)[int(rng.choice(len(shares), p=shares / shares.sum()))]
-            draws = (FORMS[form][0](stage, rng) for _ in range(_DRAWS))
-            placement = next((drawn for drawn in draws if drawn is not None), None)
-            if placement is None:
+            draw = way.forms[form][0]
+            placements = (draw(drawn_on, rng) for _ in range(_DRAWS))
+            tried = (way.tell(stage, placement, rng) for placement in placements if placement is not None)
+            situation = next((told for told in tried if told is not None), None)
+            if situation is None:
                 del open_forms[form]
-        if placement is not None:
-            situation = tell(stage, placement, rng)
-            if situation.text.text in texts:
-                open_forms[placement.form] = open_forms.get(placement.form, 0) / 2  # it runs dry: draw it less
-                if open_forms[placement.form] < 1e-3:
-                    del open_forms[placement.form]
-                continue
-            texts.add(situation.text.text)
-            found.append(situation)
+        if situation is None:
+            continue
+        if situation.text.text in texts:
+            form = situation.placement.form
+            open_forms[form] = open_forms.get(form, 0) / 2  # it runs dry: draw it less
+            if open_forms[form] < 1e-3:
+                del open_forms[form]
+            continue
+        texts.add(situation.text.text)
+        found.append(situation)
     return found
 
 

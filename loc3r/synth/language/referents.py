@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loc3r.synth.language.nouns import LANDMARKS, clearly_other, may_be_called, written
+from loc3r.synth.language.nouns import LANDMARKS, clearly_other, has_plural, may_be_called, written
 from loc3r.synth.language.text import Text, naming
 from loc3r.synth.language.view import RoomView
 from loc3r.synth.room import RoomObject
@@ -11,6 +11,7 @@ NEXT_TO_M = 0.5
 NOT_NEXT_TO_M = 1.2
 CLOSEST_TO_M = 2.0
 CLOSEST_MARGIN_M = 0.45
+MOST_RIVALS = 7
 
 
 def rivals(view: RoomView, thing: RoomObject) -> list[RoomObject]:
@@ -46,6 +47,12 @@ def relational_names(view: RoomView, plain: dict[int, Text]) -> dict[int, Text]:
                 names[thing.object_id] = name + Text(f" {relation} the ") + plain[anchor_id]
                 break
     return names
+
+
+def loose_names(view: RoomView) -> dict[int, Text]:
+    """Seen things by their class alone: where there are a few of it, the rest of a text can tell which one is meant."""
+    few = [thing for thing in view.seen if len(rivals(view, thing)) <= MOST_RIVALS and has_plural(thing.name)]
+    return {thing.object_id: naming(written(thing.name), thing.object_id) for thing in few}
 
 
 def _relation(gap_m: float, rival_gap_m: float) -> str | None:

@@ -27,7 +27,7 @@ import numpy as np
 from loc3r.geometry.headings import wrap_rad
 from loc3r.synth.language.nouns import BEDS, FRONTED_SEATS, SEATS, SURFACES, with_article
 from loc3r.synth.language.phrases import REMARKS, USES, USING, WORDINGS
-from loc3r.synth.language.referents import plain_names, relational_names, rivals
+from loc3r.synth.language.referents import loose_names, plain_names, relational_names, rivals
 from loc3r.synth.language.text import Text, fill
 from loc3r.synth.language.view import OVERHEAD_M, RoomView, blocks_standing, exit_m
 from loc3r.synth.room import Floats, RoomObject
@@ -68,6 +68,8 @@ class Stage:
     view: RoomView
     uses: frozenset[str] = frozenset(USES)
     """Classes at which people do things."""
+    loose: bool = False
+    """Whether things that nothing picks out are named too, by their class."""
     plain: Mapping[int, Text] = field(init=False)
     names: Mapping[int, Text] = field(init=False)
     seats: tuple[RoomObject, ...] = field(init=False)
@@ -79,13 +81,14 @@ class Stage:
     def __post_init__(self) -> None:
         plain = plain_names(self.view)
         names = {**relational_names(self.view, plain), **plain}
+        names = {**loose_names(self.view), **names} if self.loose else names
         named = [thing for thing in self.view.seen if thing.object_id in names and blocks_standing(thing)]
         values = {
             "plain": plain,
             "names": names,
             "seats": tuple(t for t in named if t.name in SEATS),
             "places": tuple(t for t in named if t.center_m[2] - t.size_m[2] / 2 < 1.2),
-            "sights": tuple(t for t in named if t.center_m[2] + t.size_m[2] / 2 < OVERHEAD_M + 0.6),
+            "sights": tuple(t for t in named if is_sight(t)),
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -96,8 +99,8 @@ Draw = Callable[[Stage, np.random.Generator], "Placement | None"]
 
 def sit_facing(stage: Stage, rng: np.random.Generator) -> Placement | None:
     """On a seat or a bed, facing something that is in front of the seat."""
-    seat = _pick(rng, stage.seats + tuple(t for t in stage.places if t.name == "bed"))
-    target = _pick(rng, stage.sights)
+    seat = pick(rng, stage.seats + tuple(t for t in stage.places if t.name == "bed"))
+    target = pick(rng, stage.sights)
     if seat is None or target is None or target is seat or target.support_id == seat.object_id:
         return None
     position = _center(seat)
@@ -111,7 +114,7 @@ def sit_facing(stage: Stage, rng: np.random.Generator) -> Placement | None:
 
 def sit(stage: Stage, rng: np.random.Generator) -> Placement | None:
     """On a seat with a back, looking along its front."""
-    seat = _pick(rng, [t for t in stage.seats if t.name in FRONTED_SEATS])
+    seat = pick(rng, [t for t in stage.seats if t.name in FRONTED_SEATS])
     if seat is None:
         return None
     return Placement("sit", "sit", _center(seat), seat.yaw_rad, _roles(stage, x=seat), None, _under(seat))
@@ -119,8 +122,8 @@ def sit(stage: Stage, rng: np.random.Generator) -> Placement | None:
 
 def sit_at(stage: Stage, rng: np.random.Generator) -> Placement | None:
     """On the only chair at a table, looking along the chair's front at the table."""
-    seat = _pick(rng, [t for t in stage.view.seen if t.name in FRONTED_SEATS - {"couch", "toilet"}])
-    table = _pick(rng, [t for t in stage.view.seen if t.name in SURFACES and t.object_id in stage.plain])
+    seat = pick(rng, [t for t in stage.view.seen if t.name in FRONTED_SEATS - {"couch", "toilet"}])
+    table = pick(rng, [t for t in stage.view.seen if t.name in SURFACES and t.object_id in stage.plain])
     if seat is None or table is None or stage.view.gap_m(seat, table) > AT_TABLE_M:
         return None
     toward = _heading_to(_center(seat), table, least_m=0)
@@ -157,7 +160,7 @@ def sides(stage: Stage, rng: np.random.Generator) -> Placement | None:
 
 def in_front_of(stage: Stage, rng: np.random.Generator) -> Placement | None:
     """Before a wall-side thing, facing it."""
-    x = _pick(rng, [t for t in stage.places if t.name not in SEATS])
+    x = pick(rng, [t for t in stage.places if t.name not in SEATS])
     spot = _before(stage, x)
     if x is None or spot is None:
         return None
@@ -168,7 +171,7 @@ def in_front_of(stage: Stage, rng: np.random.Generator) -> Placement | None:
 
 def using(stage: Stage, rng: np.random.Generator) -> Placement | None:
     """Doing something at a wall-side thing."""
-    x = _pick(rng, [t for t in stage.places if t.name in stage.uses])
+    x = pick(rng, [t for t in stage.places if t.name in stage.uses])
     spot = _before(stage, x)
     if x is None or spot is None:
         return None
@@ -179,7 +182,7 @@ def using(stage: Stage, rng: np.random.Generator) -> Placement | None:
 
 def back_to(stage: Stage, rng: np.random.Generator) -> Placement | None:
     """Before a wall-side thing, facing away from it."""
-    x = _pick(rng, [t for t in stage.places if t.name not in SEATS])
+    x = pick(rng, [t for t in stage.places if t.name not in SEATS])
     spot = _before(stage, x)
     if x is None or spot is None:
         return None
@@ -190,7 +193,7 @@ def back_to(stage: Stage, rng: np.random.Generator) -> Placement | None:
 
 def at_door(stage: Stage, rng: np.random.Generator) -> Placement | None:
     """Just inside a door: looking into the room, at something, or out."""
-    door = _pick(rng, [t for t in stage.places if t.name == "door"])
+    door = pick(rng, [t for t in stage.places if t.name == "door"])
     spot = _before(stage, door)
     if door is None or spot is None:
         return None
@@ -201,7 +204,7 @@ def at_door(stage: Stage, rng: np.random.Generator) -> Placement | None:
         return Placement("at_door", wording, spot, wrap_rad(toward + np.pi), _roles(stage, x=door))
     if wording == "leave":
         return Placement("at_door", wording, spot, toward, _roles(stage, x=door), door.object_id)
-    target = _pick(rng, [t for t in stage.sights if t is not door])
+    target = pick(rng, [t for t in stage.sights if t is not door])
     heading = None if target is None else _heading_to(spot, target)
     if target is None or heading is None or abs(_turn_deg(toward, heading)) < 100:
         return None
@@ -210,9 +213,12 @@ def at_door(stage: Stage, rng: np.random.Generator) -> Placement | None:
 
 def between(stage: Stage, rng: np.random.Generator) -> Placement | None:
     """In the middle of the gap between two things, facing one of them or a third."""
-    x, z, y = (_pick(rng, group) for group in (stage.places, stage.places, stage.sights))
-    if x is None or y is None or z is None or x is z:
-        return None
+    x, z, y = (pick(rng, group) for group in (stage.places, stage.places, stage.sights))
+    return None if x is None or y is None or z is None or x is z else between_things(stage, x, z, y)
+
+
+def between_things(stage: Stage, x: RoomObject, z: RoomObject, y: RoomObject) -> Placement | None:
+    """In the middle of the gap between x and z, facing y."""
     line = _center(z) - _center(x)
     length = float(np.linalg.norm(line))
     if length < 1:
@@ -230,7 +236,7 @@ def between(stage: Stage, rng: np.random.Generator) -> Placement | None:
 
 def lying(stage: Stage, rng: np.random.Generator) -> Placement | None:
     """On a bed, the head at its head, looking towards its foot."""
-    bed = _pick(rng, [t for t in stage.places if t.name in BEDS])
+    bed = pick(rng, [t for t in stage.places if t.name in BEDS])
     if bed is None:
         return None
     head = _center(bed) - bed.front * bed.size_m[1] / 4
@@ -239,7 +245,7 @@ def lying(stage: Stage, rng: np.random.Generator) -> Placement | None:
 
 def middle_facing(stage: Stage, rng: np.random.Generator) -> Placement | None:
     """In the middle of the room, facing something."""
-    target = _pick(rng, stage.sights)
+    target = pick(rng, stage.sights)
     position = np.array(stage.view.room.size_m[:2]) / 2
     heading = None if target is None else _heading_to(position, target)
     if target is None or heading is None or not stage.view.is_free(position):
@@ -262,6 +268,16 @@ FORMS: dict[str, tuple[Draw, float]] = {
     "middle_facing": (middle_facing, 0.03),
 }
 """How each form is drawn and its share of the situations of a room where all can be drawn."""
+
+
+def pick(rng: np.random.Generator, things: tuple[RoomObject, ...] | list[RoomObject]) -> RoomObject | None:
+    """One of some things at random; None of none."""
+    return things[int(rng.integers(len(things)))] if things else None
+
+
+def is_sight(thing: RoomObject) -> bool:
+    """Whether one can face it, or have it on one's left: not so of what is overhead or underfoot."""
+    return blocks_standing(thing) and thing.center_m[2] + thing.size_m[2] / 2 < OVERHEAD_M + 0.6
 
 
 def word(stage: Stage, placement: Placement, rng: np.random.Generator) -> Situation:
@@ -298,7 +314,7 @@ def _remark(stage: Stage, placement: Placement, said: Text, rng: np.random.Gener
 
 def _beside(stage: Stage, rng: np.random.Generator) -> tuple[Floats, RoomObject, RoomObject, float] | None:
     """A place beside x towards y, and the heading from there to y."""
-    x, y = _pick(rng, stage.places), _pick(rng, stage.sights)
+    x, y = pick(rng, stage.places), pick(rng, stage.sights)
     if x is None or y is None or x is y or y.object_id == x.support_id:
         return None
     line = _center(y) - _center(x)
@@ -320,10 +336,6 @@ def _before(stage: Stage, thing: RoomObject | None) -> Floats | None:
 
 def _roles(stage: Stage, **things: RoomObject) -> dict[str, Text]:
     return {role: stage.names[thing.object_id] for role, thing in things.items()}
-
-
-def _pick(rng: np.random.Generator, things: tuple[RoomObject, ...] | list[RoomObject]) -> RoomObject | None:
-    return things[int(rng.integers(len(things)))] if things else None
 
 
 def _choice(rng: np.random.Generator, options: tuple[str, ...]) -> str:

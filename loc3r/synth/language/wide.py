@@ -7,7 +7,8 @@ people write. Templates (``phrases``) stay what T0 is told in.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from itertools import chain, repeat
 
 import numpy as np
 
@@ -32,7 +33,7 @@ FIRST_REMARK_SHARE, SECOND_REMARK_SHARE, CLOCK_SHARE, OPENING_SHARE = 0.58, 0.17
 CLOCK_DEG = 12.0
 """A thing is in a clock direction where it is this near to it."""
 OTHER_NAME_SHARE, INDEFINITE_SHARE, MY_SHARE, BARE_SHARE = 0.4, 0.27, 0.05, 0.03
-NO_STOP_SHARE = 0.01
+NO_STOP_SHARE, ANOTHER_SHARE = 0.01, 0.7
 ROOM_KIND_SHARE = 0.3
 SIDE_WORDS = ("left", "right", "behind")
 HOURS = ("twelve", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
@@ -51,18 +52,26 @@ _PAST = {
 }  # fmt: skip
 
 
-def word_widely(stage: Stage, placement: Placement, rng: np.random.Generator) -> Situation:
-    """Put a placement into words as one of many people might."""
+def word_widely(
+    stage: Stage, placement: Placement, rng: np.random.Generator, remarks: list[tuple[Text, str]] | None = None
+) -> Situation:
+    """Put a placement into words as one of many people might.
+
+    ``remarks`` are names and their sides or hours; by default up to two of things that a plain name picks out.
+    """
     kind = stage.view.room.room_kind
     roles: dict[str, Text | str] = {**placement.roles, "room": kind if rng.random() < ROOM_KIND_SHARE else "room"}
     text = fill(expand(_choice(rng, _wordings(stage, placement)), rng), _with_doing(placement, roles, rng))
-    remarks = _remarks(stage, placement, text, rng)
+    remarks = _remarks(stage, placement, text, rng) if remarks is None else list(remarks)
     opens = text.text.startswith(("I ", "I'm ")) and rng.random() < OPENING_SHARE
     if opens and remarks and remarks[0][1] in ("left", "right"):
         text = _remark(PEOPLE_OPENINGS, *remarks.pop(0), rng) + text
-    for patterns, (name, direction) in zip((PEOPLE_REMARKS, PEOPLE_SECOND_REMARKS), remarks, strict=False):
+    more = chain([PEOPLE_REMARKS], repeat(PEOPLE_SECOND_REMARKS))
+    for patterns, (name, direction) in zip(more, remarks, strict=False):
         text += _remark(patterns, name, direction, rng)
-    return Situation(placement, _finished(_renamed(text, stage.view, rng), rng))
+    told = placement.roles.values() if placement.form == "sit_at" else ()  # the table tells which chair
+    clear = {*stage.plain, *(number for name in told for number in name.object_ids)}
+    return Situation(placement, _finished(_renamed(text, stage.view, clear, rng), rng))
 
 
 def expand(pattern: str, rng: np.random.Generator) -> str:
@@ -87,8 +96,10 @@ def sides_of(sight: Sight) -> Iterator[str]:
 
 
 def _wordings(stage: Stage, placement: Placement) -> tuple[str, ...]:
-    if placement.form == "using":
+    if placement.wording.startswith("using "):
         return PEOPLE_USING
+    if placement.wording == "between two":
+        return tuple(words.replace("the {x} and the {z}", "two {xs}") for words in PEOPLE_WORDINGS["between"])
     wordings = PEOPLE_WORDINGS[placement.wording]
     more = PEOPLE_WORDINGS.get(f"{placement.wording} behind")
     if more is None:
@@ -100,8 +111,8 @@ def _wordings(stage: Stage, placement: Placement) -> tuple[str, ...]:
 def _with_doing(
     placement: Placement, roles: Mapping[str, Text | str], rng: np.random.Generator
 ) -> Mapping[str, Text | str]:
-    """The roles, and for the form "using" also what is done, in each form of its verb."""
-    if placement.form != "using":
+    """The roles, and where something is done also what, in each form of its verb."""
+    if not placement.wording.startswith("using "):
         return roles
     use = expand(_choice(rng, PEOPLE_USES[placement.wording.removeprefix("using ")]), rng)
     verb, _, rest = use.partition(" ")
@@ -141,24 +152,42 @@ def _remarks(stage: Stage, placement: Placement, said: Text, rng: np.random.Gene
 
 
 def _remark(patterns: tuple[str, ...], name: Text, where: str, rng: np.random.Generator) -> Text:
+    roles: dict[str, Text | str] = {"t": name}
     if where in HOURS:
-        hour = where if rng.random() < 0.6 else str(HOURS.index(where) or 12)
-        return fill(expand(_choice(rng, PEOPLE_CLOCK_REMARKS), rng), {"t": name, "hour": hour})
+        patterns = PEOPLE_CLOCK_REMARKS
+        roles["hour"] = where if rng.random() < 0.6 else str(HOURS.index(where) or 12)
     pattern = _choice(rng, patterns).replace("<side>", f"<{where}>").replace("<Side>", f"<{where.capitalize()}>")
-    return fill(expand(pattern, rng), {"t": name})
+    return fill(expand(pattern if name.spans else _of_many(pattern), rng), roles)
 
 
-def _renamed(text: Text, view: RoomView, rng: np.random.Generator) -> Text:
-    """Every thing by a name that people may use for it in this room, behind the article of their choice."""
+def _of_many(pattern: str) -> str:
+    """A remark's pattern for "two chairs", which name no single thing."""
+    for one, many in (("the {t}", "{t}"), ("<is>", "are"), (" is ", " are "), ("There is", "There are")):
+        pattern = pattern.replace(one, many)
+    return pattern
+
+
+def _renamed(text: Text, view: RoomView, clear: Collection[int], rng: np.random.Generator) -> Text:
+    """Every thing by a name that people may use for it in this room, behind the article of their choice.
+
+    ``clear`` are the things that their plain names pick out.
+    """
     result, done = Text(""), 0
+    named: set[str] = set()
     for index, (start, end, thing_id) in enumerate(text.spans):
         words = text.text[start:end]
+        name = view.by_id[thing_id].name
         if rng.random() < OTHER_NAME_SHARE:
             words = _other_name(view, thing_id, words, rng)
         related = text.text[end:].startswith((" next to the ", " closest to the "))
-        before = _before(text.text[done:start], words, related, index, rng)
+        literal = text.text[done:start]
+        if thing_id in clear or related or literal[-4:].lower() != "the ":
+            before = _before(literal, words, related, index, rng)
+        else:
+            before = _before_loose(literal, words, name in named, rng)
         result += Text(before) + naming(words, thing_id)
         done = end
+        named.add(name)
     return result + Text(text.text[done:])
 
 
@@ -190,6 +219,12 @@ def _before(literal: str, words: str, related: bool, index: int, rng: np.random.
     if draw < INDEFINITE_SHARE + MY_SHARE:
         return stem + "my "
     return stem if draw < INDEFINITE_SHARE + MY_SHARE + BARE_SHARE else literal
+
+
+def _before_loose(literal: str, words: str, another: bool, rng: np.random.Generator) -> str:
+    """The article of a name that doesn't pick out one thing."""
+    article = "another " if another and rng.random() < ANOTHER_SHARE else with_article(words).removesuffix(words)
+    return literal[:-4] + (article if literal.endswith("the ") else article.capitalize())
 
 
 def _finished(text: Text, rng: np.random.Generator) -> Text:
