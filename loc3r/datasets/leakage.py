@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from loc3r.errors import AnnotationError, LeakageError
+from loc3r.errors import AnnotationError, LeakageError, SceneError
 from loc3r.files import read_json
 
-_SCANNET = re.compile(r"(scene\d{4})_\d\d")
+_SCANNET = re.compile(r"(?:.*/)?(scene\d{4})_\d\d(?:\.\w+)?")
+"""Some name the video: scannet/scene0000_00.mp4."""
 _SCENE_KEYS = ("scene_id", "scan_id", "scene_name")
 _SUFFIXES = (".json", ".jsonl", ".txt")
 _SHOWN = 10
@@ -72,25 +73,45 @@ def scenes_in(path: Path) -> set[str]:
 
 
 def _of_folder(folder: Path) -> set[str]:
-    manifest = folder / "manifest.json"
-    if manifest.is_file() and "shards" in (values := read_json(manifest)):
-        return {scene_id for shard in values["shards"] for scene_id in shard["scenes"]}
+    if prepared := _prepared(folder / "manifest.json"):
+        return prepared
     scans, annotations = folder / "scans", folder / "annotations"
-    found = {path.name for path in scans.glob("[!.]*") if path.is_dir()}
+    found = {path.name for path in scans.glob("[!.]*") if path.is_dir()} or _scene_names(folder)
     files = (annotations if annotations.is_dir() else folder).rglob("*") if not found else ()
-    return found.union(*(_of_file(path) for path in files if path.suffix in _SUFFIXES))
+    return found.union(*(_of_file(path) for path in files if path.suffix in _SUFFIXES and path.is_file()))
+
+
+def _prepared(manifest: Path) -> set[str]:
+    """Scenes in the shards that a manifest lists; none where there is no such manifest."""
+    try:
+        values = read_json(manifest) if manifest.is_file() else {}
+        return {str(scene_id) for shard in values.get("shards", ()) for scene_id in shard["scenes"]}
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+        raise AnnotationError(
+            f"{manifest} can't be read", received=repr(error), expected="shards with their scenes"
+        ) from error
+
+
+def _scene_names(folder: Path) -> set[str]:
+    """Names of the scene folders there; else the text files of frames' poses would be taken for lists of ids."""
+    from loc3r.scenes.format import scene_folders
+
+    try:
+        return {path.name for path in scene_folders(folder)}
+    except SceneError:
+        return set()
 
 
 def _of_file(path: Path) -> Iterator[str]:
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         if path.suffix == ".txt":
             yield from text.split()
         elif path.suffix == ".jsonl":
             yield from _of_rows([json.loads(line) for line in text.split("\n") if line.strip()])
         else:
             yield from _of_json(json.loads(text))
-    except ValueError as error:  # JSON's and Unicode's
+    except (OSError, ValueError, RecursionError) as error:  # JSON's and Unicode's
         raise AnnotationError(
             f"{path} can't be read", received=str(error), expected="JSON, JSON lines or text"
         ) from error

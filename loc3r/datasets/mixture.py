@@ -34,7 +34,7 @@ class Part(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
-    weight: float | None = Field(None, gt=0)
+    weight: float | None = Field(None, ge=1e-9, le=1e12)
     """Share relative to the other weights."""
     count: int | None = Field(None, ge=1)
     """So many samples."""
@@ -56,7 +56,7 @@ class Mixture(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     seed: int = 0
-    total: int | None = Field(None, ge=1)
+    total: int | None = Field(None, ge=1, le=10**12)
     """Samples in all, shared by the parts with weights; absent: as many as there are without repeating one."""
     parts: dict[DatasetName, Part] = Field(min_length=1)
 
@@ -125,7 +125,7 @@ def read_mixture(path: Path) -> Mixture:
     """
     try:
         return Mixture.model_validate(yaml.safe_load(path.read_text()))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(f"{path} can't be read", received=str(error), expected="a mixture in YAML") from error
     except ValidationError as error:
         first = error.errors()[0]

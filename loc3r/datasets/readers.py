@@ -181,7 +181,7 @@ def read_msqa(path: Path, axis_alignment_of: AxisAlignment) -> list[Sample]:
     """
     samples = []
     for record in read_records(path, None, MSQARecord):
-        raw_from_aligned = np.linalg.inv(axis_alignment_of(record.scan_id))
+        raw_from_aligned = _inverse(axis_alignment_of(record.scan_id), record.scan_id)
         x_m, y_m, _, _ = (raw_from_aligned @ [*record.location, 1.0]).tolist()
         looks = None if record.orientation is None else raw_from_aligned[:3, :3] @ record.orientation
         samples.append(
@@ -318,6 +318,15 @@ def _known(record: GroundingRecord) -> dict[str, object]:
         "look_at_object_id": record.look_at_object_id,
         "mentions": tuple(record.mentions),
     }
+
+
+def _inverse(alignment: Floats, scan_id: str) -> Floats:
+    try:
+        return np.asarray(np.linalg.inv(alignment), np.float64)
+    except np.linalg.LinAlgError:
+        raise AnnotationError(
+            f"{scan_id}: axisAlignment can't be undone", received=alignment.tolist(), expected="a rigid transform"
+        ) from None
 
 
 def _sqa3d(part: str, split: str) -> str:

@@ -122,7 +122,7 @@ class MSQARecord(Record):
 class Beacon3DRecord(Record):
     """Beacon3D ``scannet_qa.json``. Ids are ``<scene>_<object>_<n>_<tag>_<extra knowledge>``."""
 
-    question_id: str
+    question_id: str = Field(pattern=r"_[^_]+_[^_]*$")
     scene_id: str
     question: str
     answers: list[str]
@@ -244,10 +244,14 @@ def dumped(record: Record) -> dict[str, Any]:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")  # some editors begin a file with a byte order mark
     except FileNotFoundError as error:
         raise AnnotationError(
             f"{path}: no such file", received="nothing", expected="an annotation file", fix="check the folder and split"
+        ) from error
+    except OSError as error:
+        raise AnnotationError(
+            f"{path}: can't be read", received=error.strerror, expected="an annotation file"
         ) from error
     except UnicodeDecodeError as error:
         raise AnnotationError(f"{path}: not text", received=str(error), expected="UTF-8 JSON") from error
@@ -263,6 +267,8 @@ def _parsed(path: Path, text: str, line: int | None) -> Any:
     except json.JSONDecodeError as error:
         where = f"{path}:{line or error.lineno}"
         raise AnnotationError(f"{where}: not JSON", received=error.msg, expected="complete JSON") from error
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits, lists in lists in lists
+        raise AnnotationError(f"{path}: not JSON of ours", received=str(error), expected="records") from error
 
 
 def _validated(path: Path, key: str, adapter: TypeAdapter[Any], content: Any) -> Any:

@@ -188,7 +188,11 @@ def _class_name_faults(root: Path, folders: list[Path]) -> Iterator[Fault]:
     manifest = root / "manifest.json"
     if not manifest.is_file():
         return
-    known = set(read_json(manifest).get("class_names", ()))
+    try:
+        known = set(read_json(manifest).get("class_names", ()))
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        yield Fault(manifest, "class_names", str(error), "a JSON object with a list of names")
+        return
     for folder in folders if known else ():
         try:
             strangers = {thing.name for thing in open_scene(folder).objects} - known
