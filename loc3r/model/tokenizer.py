@@ -1,4 +1,4 @@
-"""A byte-level BPE tokenizer, trained in process on the data's own words."""
+"""Byte-level BPE tokenizers: trained in process on the data's own words, or a published backbone's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast, Qwen2TokenizerFast
 
 from loc3r.errors import CheckpointError
 
@@ -21,6 +21,9 @@ SPECIALS = {
     "ori": "<Ori>",
 }
 """Role to token. The chat markers are Qwen's; in its vocabulary the other ones take unused rows."""
+TOKENIZER_FILE = "tokenizer.json"
+OLDER_FILES = ("vocab.json", "merges.txt")
+"""Qwen2's words and merges, as they lie where a checkpoint has no ``TOKENIZER_FILE``."""
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
@@ -49,15 +52,22 @@ def _with_roles(texts: Iterable[str]) -> Iterator[str]:
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """The tokenizer saved in a checkpoint folder.
+    """The tokenizer in a checkpoint's or a published backbone's folder.
 
     Raises:
-        CheckpointError: there is no ``tokenizer.json``.
+        CheckpointError: there is none.
     """
-    path = folder / "tokenizer.json"
-    if not path.is_file():
-        raise CheckpointError("the checkpoint has no tokenizer", received=folder, expected=path.name)
-    return _wrap(Tokenizer.from_file(str(path)))
+    path = folder / TOKENIZER_FILE
+    if path.is_file():
+        return _wrap(Tokenizer.from_file(str(path)))
+    if all((folder / name).is_file() for name in OLDER_FILES):
+        return _wrap(Qwen2TokenizerFast.from_pretrained(str(folder), local_files_only=True).backend_tokenizer)
+    raise CheckpointError(
+        "the checkpoint has no tokenizer",
+        received=folder,
+        expected=f"{TOKENIZER_FILE}, or {' and '.join(OLDER_FILES)}",
+        fix="copy them from where its weights come from; loc3r fetch brings a backbone's with its weights",
+    )
 
 
 def _wrap(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:

@@ -1,5 +1,6 @@
 """Published checkpoints of true size are judged by their headers: nothing missing, nothing left over, nothing cut."""
 
+import json
 from pathlib import Path
 
 import published
@@ -11,11 +12,13 @@ from loc3r.errors import CheckpointError, RecipeError
 from loc3r.model.backbones.published import check_published, init_new_tokens, read_shards
 from loc3r.model.config import Loc3RConfig, SpecialTokens
 from loc3r.model.modelling import Loc3R
-from loc3r.model.tokenizer import load_tokenizer
+from loc3r.model.tokenizer import SPECIALS, load_tokenizer, train_tokenizer
 from loc3r.recipe import Recipe, load_recipe, parse_recipe
 from loc3r.train.start import check_start
 
 RECIPES = Path(__file__).parents[2] / "recipes"
+ROLES = ("pad", "im_start", "im_end")
+"""Tokens that Qwen2 has of its own."""
 
 
 BEFORE_4_52 = (
@@ -125,6 +128,22 @@ def test_new_tokens_take_unused_rows_of_the_vocabulary(paper, tokenizer):
     short = recipe.model_copy(update={"model": recipe.model.model_copy(update={"language": language})})
     with pytest.raises(CheckpointError, match="at least 151651"):
         Loc3RConfig.from_recipe(short, (), tokenizer)
+
+
+def test_words_and_merges_do_where_there_is_no_tokenizer_json(tmp_path):
+    whole, apart = tmp_path / "whole", tmp_path / "apart"
+    apart.mkdir()
+    trained = train_tokenizer(["I'm beside the chair, facing the lamp."] * 3, 330)
+    trained.save_pretrained(str(whole))
+    trained.backend_tokenizer.model.save(str(apart))
+    (apart / "added_tokens.json").write_text(json.dumps({SPECIALS[r]: trained.vocab[SPECIALS[r]] for r in ROLES}))
+    read, wanted = load_tokenizer(apart), load_tokenizer(whole)
+    assert SpecialTokens.of(read) == SpecialTokens.of(wanted)
+    text = "<|im_start|>user\n<cam>I'm beside the chair.<Pos><Ori>What é?<|im_end|>"
+    assert read.encode(text) == wanted.encode(text) and read.decode(read.encode(text)) == text
+    (apart / "merges.txt").unlink()
+    with pytest.raises(CheckpointError, match=r"tokenizer.json, or vocab.json and merges.txt"):
+        load_tokenizer(apart)
 
 
 def test_new_rows_are_the_mean_of_the_words():
