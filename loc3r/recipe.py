@@ -319,7 +319,9 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
-        model, vision = self.model, self.model.vision
+        model, vision, prior = self.model, self.model.vision, self.data.prior
+        if prior in PRIORS and PRIORS[prior].dim not in (0, model.prior_dim):
+            raise ValueError(f"data.prior={prior} needs model.prior_dim={PRIORS[prior].dim}, not {model.prior_dim}")
         if vision.kind == "lite0" and not (vision.frozen and self.data.patch_px == 32):
             raise ValueError("model.vision.kind=lite0 needs model.vision.frozen=true and data.patch_px=32")
         if self.loss.pointing and not (model.mention_layer and model.language.kind == "qwen3"):

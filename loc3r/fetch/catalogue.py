@@ -50,7 +50,7 @@ def _backbone(name: str, title: str, repository: str, recipe: str) -> Weights:
 
 def _prior(name: str, title: str, repository: str, *, gated: bool = False) -> Weights:
     card, page = PRIORS[name], f"https://huggingface.co/{repository}"
-    then = f"loc3r prepare with data.prior={name}"
+    then = f"loc3r prepare --set data.prior={name} --set model.prior_dim={card.dim}, and the same for loc3r train"
     return Weights(name, title, card.licence, card.commercial, page, "priors", repository, gated=gated, then=then)
 
 

@@ -41,6 +41,8 @@ class PriorCard:
     """Whether that licence allows commercial use."""
     size_px: int | None = None
     """Side of the square frame that it sees unless the recipe says otherwise; None where there is no choice."""
+    dim: int = 0
+    """Width of one camera token, which ``model.prior_dim`` must be; 0 where only the loaded prior knows."""
     language: str | None = None
     """Names what a token's numbers mean where other priors' mean the same: training may go from one to the other."""
     slow: bool = False
@@ -51,16 +53,18 @@ PRIORS: dict[str, PriorCard] = {
     "rooms-vo": PriorCard("loc3r.priors.rooms_vo:RoomsVO.shipped", "Apache-2.0", commercial=True, language=POSE_TOKENS),
     "none": PriorCard("loc3r.priors.base:NoPrior", "Apache-2.0", commercial=True),
     "cut3r": PriorCard(
-        "loc3r.priors.cut3r.prior:load", "CC-BY-NC-SA-4.0", commercial=False, size_px=432, slow=True
+        "loc3r.priors.cut3r.prior:load", "CC-BY-NC-SA-4.0", commercial=False, size_px=432, dim=768, slow=True
     ),
     "depth-anything-3-small": PriorCard(
-        "loc3r.priors.depth_anything:load", "Apache-2.0", commercial=True, size_px=504, slow=True
+        "loc3r.priors.depth_anything:load", "Apache-2.0", commercial=True, size_px=504, dim=768, slow=True
     ),
     "depth-anything-3-base": PriorCard(
-        "loc3r.priors.depth_anything:load", "Apache-2.0", commercial=True, size_px=504, slow=True
+        "loc3r.priors.depth_anything:load", "Apache-2.0", commercial=True, size_px=504, dim=1536, slow=True
     ),
-    "vggt": PriorCard("loc3r.priors.vggt:load", "CC-BY-NC-4.0", commercial=False, size_px=518, slow=True),
-    "vggt-commercial": PriorCard("loc3r.priors.vggt:load", "VGGT License", commercial=True, size_px=518, slow=True),
+    "vggt": PriorCard("loc3r.priors.vggt:load", "CC-BY-NC-4.0", commercial=False, size_px=518, dim=2048, slow=True),
+    "vggt-commercial": PriorCard(
+        "loc3r.priors.vggt:load", "VGGT License", commercial=True, size_px=518, dim=2048, slow=True
+    ),
 }  # fmt: skip
 
 

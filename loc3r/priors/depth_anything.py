@@ -18,8 +18,8 @@ from loc3r.errors import CheckpointError
 from loc3r.priors.foundation import FoundationPrior
 
 MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-PRESETS = {"depth-anything-3-small": ("da3-small", 768), "depth-anything-3-base": ("da3-base", 1536)}
-"""Name here to the package's preset and the width of a camera token."""
+PRESETS = {"depth-anything-3-small": "da3-small", "depth-anything-3-base": "da3-base"}
+"""Name here to the package's preset."""
 
 
 class DepthAnything3Prior(FoundationPrior):
@@ -30,7 +30,7 @@ class DepthAnything3Prior(FoundationPrior):
 
     def __init__(self, name: str, size_px: int, **where: Any) -> None:
         """As ``FoundationPrior``."""
-        self.preset, self.dim = PRESETS[name]
+        self.preset = PRESETS[name]
         self.source = self.source.format(name)
         super().__init__(name, size_px, **where)
 

@@ -32,7 +32,6 @@ class FoundationPrior(ABC):
     cached never does.
     """
 
-    dim: int
     patch_px: int
     source: str
     """How to get the weights, one line."""
@@ -52,7 +51,8 @@ class FoundationPrior(ABC):
                 received=f"data.prior_size_px={size_px}",
                 expected=f"a multiple of {self.patch_px}",
             )
-        self.name, self.size_px, self.licence = name, size_px, prior_card(name).licence
+        card = prior_card(name)
+        self.name, self.size_px, self.dim, self.licence = name, size_px, card.dim, card.licence
         self.weights = (folder or weights_folder(name)) / WEIGHTS_FILE
         if not self.weights.is_file():
             raise CheckpointError(

@@ -24,7 +24,6 @@ REPOSITORIES = {"vggt": "facebook/VGGT-1B", "vggt-commercial": "facebook/VGGT-1B
 class VggtPrior(FoundationPrior):
     """The camera token of the last layer: per-frame and global attention side by side."""
 
-    dim = 2048
     patch_px = 14
     source = "loc3r fetch {} --out"
 

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class Checkpoint:
     """Names of the parameters that were trained: another set can't take over the optimiser's state."""
     situations: int
     """Situations trained on so far."""
+    prior: dict[str, Any] = field(default_factory=dict)
+    """The data's record of its pose prior, whose licence binds these weights; empty in older ones."""
 
     @classmethod
     def read(cls, path: Path) -> Checkpoint | None:
@@ -49,7 +51,8 @@ class Checkpoint:
             if not file.is_file() or file.stat().st_size != size:
                 return None
         trainable = tuple(record["trainable"])
-        return cls(path, record["step"], Identity.of(record), record["ranks"], trainable, record["situations"])
+        numbers = record["ranks"], trainable, record["situations"]
+        return cls(path, record["step"], Identity.of(record), *numbers, record.get("prior", {}))
 
     def write(self) -> None:
         """Declare the files that are in ``path`` a whole checkpoint."""
@@ -62,6 +65,7 @@ class Checkpoint:
             "ranks": self.ranks,
             "trainable": self.trainable,
             "situations": self.situations,
+            "prior": self.prior,
             "files": {name: size for name, size in files.items() if name != RECORD_FILE},
         }
         write_json(self.path / RECORD_FILE, record)

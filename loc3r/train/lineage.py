@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import yaml
 
 import loc3r
+from loc3r.priors.base import allows_commercial_use
 from loc3r.recipe import Recipe
 from loc3r.tracking.lineage import read_lineage
 from loc3r.train.job import Identity
@@ -72,6 +74,7 @@ def lineage_of(
         "code_commit": code_commit(),
         "seed": recipe.seed,
         "prior": prior,
+        "earlier_priors": {n: said for n, said in prior_licences(parent).items() if n != prior["name"]} or None,
         "mixture": mixture,
         "parent": identity.init,
         "parent_recipe_hash": parent.get("recipe_hash"),
@@ -81,13 +84,27 @@ def lineage_of(
     }
 
 
+def prior_licences(lineage: Mapping[str, Any]) -> dict[str, str]:
+    """Name to licence of every pose prior that a model or an ancestor of it was trained on: all of them bind it."""
+    prior = lineage.get("prior")
+    own = {prior["name"]: prior["licence"]} if isinstance(prior, dict) else {}
+    return {**(lineage.get("earlier_priors") or {}), **own}
+
+
+def forbidden_commercially(lineage: Mapping[str, Any]) -> dict[str, str]:
+    """Those of ``prior_licences`` that keep a model from commercial use."""
+    return {name: said for name, said in prior_licences(lineage).items() if not allows_commercial_use(name)}
+
+
 def model_card(recipe: Recipe, lineage: dict[str, Any], loss: float, parameters: int) -> str:
     """A README.md in the model-card convention: front matter, then what, how, and how to use it."""
     start = f"the checkpoint {lineage['parent']}" if lineage["parent"] else "random weights"
-    prior = lineage["prior"]
+    prior, earlier = lineage["prior"], lineage.get("earlier_priors") or {}
+    binding = next(iter(forbidden_commercially(lineage).values()), prior["licence"])
+    before = "".join(f"; its ancestors: {name}, {licence}" for name, licence in earlier.items())
     return f"""---
 library_name: loc3r
-license: {_hub_licence(prior["licence"])}
+license: {_hub_licence(binding)}
 pipeline_tag: visual-question-answering
 ---
 # {recipe.name}
@@ -102,7 +119,7 @@ Loss of the last step: {loss:.4f}. `scores.json` appears here once `loc3r evalua
 |---|---|
 | recipe | `{lineage["recipe_hash"]}` (`recipe.yaml`) |
 | data | `{lineage["data_hash"]}` |
-| pose prior | {prior["name"]} `{prior["fingerprint"]}`, {prior["licence"]} |
+| pose prior | {prior["name"]} `{prior["fingerprint"]}`, {prior["licence"]}{before} |
 | code | `{lineage["code_commit"]}` |
 | seed | {lineage["seed"]} |
 

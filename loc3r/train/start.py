@@ -21,6 +21,7 @@ from loc3r.recipe import Recipe
 from loc3r.tracking.lineage import read_lineage
 from loc3r.train.engine import Group
 from loc3r.train.job import weight_files
+from loc3r.train.lineage import forbidden_commercially
 from loc3r.train.lora import add_adapters
 from loc3r.train.placing import Placer
 
@@ -87,6 +88,8 @@ def check_start(recipe: Recipe, prepared: PreparedData, init: Path | None) -> No
 def _config_from(init: Path, recipe: Recipe, prepared: PreparedData) -> Loc3RConfig:
     """The config of a model that starts from ``init``: a published backbone knows no class names and no prior."""
     class_names = prepared.class_names
+    if recipe.commercial:
+        _check_licences(init)
     if not _is_published(init, recipe):
         if recipe.train.keep_heads:
             _check_prior(prepared, init)
@@ -151,6 +154,17 @@ def _check_prior(prepared: PreparedData, init: Path) -> None:
             received=f"{found.get('name')} {found.get('fingerprint')}",
             expected=f"{wanted['name']} {wanted['fingerprint']}, which encoded the data",
             fix="prepare the data with the checkpoint's prior, or train without --init",
+        )
+
+
+def _check_licences(init: Path) -> None:
+    """What was trained on a prior's tokens, or goes on from it, stays under that prior's licence."""
+    if forbidden := forbidden_commercially(read_lineage(init)):
+        raise CheckpointError(
+            "commercial: true, but a licence forbids commercial use of the checkpoint",
+            received=f"{init}, trained on tokens of {', '.join(f'{n} ({said})' for n, said in forbidden.items())}",
+            expected="weights that were never trained on such a prior's tokens",
+            fix="start from the backbone, or from a checkpoint of another prior; or leave commercial: true out",
         )
 
 

@@ -196,7 +196,7 @@ class Trainer:
         if self.group.first:
             shutil.copyfile(self.log.path, path / METRICS_FILE)
             trainable = self.engine.trainable
-            Checkpoint(path, step, self.identity, self.group.ranks, trainable, self.situations).write()
+            Checkpoint(path, step, self.identity, self.group.ranks, trainable, self.situations, self._prior).write()
             prune(self.job.checkpoints, self.recipe.train.keep_checkpoints)
 
     def _export(self) -> None:

@@ -53,7 +53,7 @@ def test_an_unknown_prior_is_told_the_known_ones():
 
 @pytest.mark.parametrize("name", sorted(PRIORS))
 def test_a_commercial_recipe_refuses_a_prior_that_is_not(name: str):
-    values = {"name": "r", "commercial": True, "data": {"prior": name}}
+    values = {"name": "r", "commercial": True, "data": {"prior": name}, "model": {"prior_dim": PRIORS[name].dim}}
     if PRIORS[name].commercial:
         assert parse_recipe(values).commercial
     else:
@@ -65,6 +65,12 @@ def test_a_commercial_recipe_refuses_a_prior_that_is_not(name: str):
 def test_a_commercial_recipe_refuses_a_prior_that_nobody_knows():
     with pytest.raises(RecipeError, match="unknown"):
         parse_recipe({"name": "r", "commercial": True, "data": {"prior": "somebodys"}})
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_recipe_with_another_width_is_refused_before_a_frame_is_encoded(name: str):
+    with pytest.raises(RecipeError, match=rf"data.prior={name} needs model.prior_dim={PRIORS[name].dim}, not 512"):
+        parse_recipe({"name": "r", "data": {"prior": name}, "model": {"prior_dim": 512}})
 
 
 def test_frames_become_square_pixels():

@@ -16,7 +16,6 @@ from loc3r.priors.foundation import FoundationPrior
 class Cut3rPrior(FoundationPrior):
     """The paper's prior. Its default of 432 px gives SigLIP's grid of 27 x 27 patches, as in VLM-3R."""
 
-    dim = 768
     patch_px = 16
     source = "loc3r fetch cut3r; loc3r prior convert --checkpoint .cache/priors/cut3r/cut3r_512_dpt_4_64.pth --out"
 
