@@ -173,14 +173,18 @@ class Engine:
 
     @property
     def gradient_norm(self) -> float | None:
-        """Of the last step, over all ranks, before it was clipped; None where DeepSpeed does not tell."""
+        """Of the last step, over all ranks, before it was clipped; None where DeepSpeed does not tell.
+
+        Nor is there one where fp16's scaled gradients overflowed: the step was skipped, which is no fault.
+        """
         norm = self.deepspeed.get_global_grad_norm()
-        return None if norm is None else float(norm)
+        skipped = self.deepspeed.fp16_enabled() and not self.deepspeed.was_step_applied()
+        return None if norm is None or skipped else float(norm)
 
     @property
     def loss_scale(self) -> float | None:
         """By which the loss of the step to come is multiplied; None where nothing is scaled (all but fp16)."""
-        return float(self.deepspeed.loss_scale()) if self.deepspeed.fp16_enabled() else None
+        return float(self.deepspeed.optimizer.loss_scale) if self.deepspeed.fp16_enabled() else None
 
     def save(self, folder: Path) -> None:
         """Write this rank's shards and random state under ``folder``; every rank must call it."""

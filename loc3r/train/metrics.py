@@ -23,7 +23,7 @@ class StepRecord:
     """Each loss term before its weight: its sum over the step, divided by its count."""
     learning_rate: float
     gradient_norm: float | None
-    """Before clipping; None where DeepSpeed does not tell (ZeRO stage 0 in fp32)."""
+    """Before clipping; None where DeepSpeed does not tell (ZeRO stage 0 in fp32), and where fp16 skipped the step."""
     questions: int
     time_s: float
     """Seconds since the epoch when the step ended."""
@@ -38,7 +38,8 @@ class StepRecord:
     """The most that rank 0 has held since it started: of its GPU's memory, or on a CPU of the machine's."""
 
     loss_scale: float | None = None
-    """fp16's, of the step to come: halved where gradients overflowed, and then nothing was trained in this step."""
+    """fp16's, of the step to come. Where gradients overflowed, nothing was trained, and from the second time on this is
+    half of what it was."""
 
     def flat(self) -> dict[str, float]:
         """The metrics under the names that MLflow shows."""
@@ -88,8 +89,9 @@ class MetricsLog:
     def write_table(self, path: Path) -> None:
         """The whole curve as CSV, for tools that read no JSON lines (DVC's plots among them)."""
         rows = [{"step": record.step, **_without_prefix(record.flat())} for record in self.read()]
+        names = dict.fromkeys(name for row in rows for name in row) or ["step"]  # a skipped step has no gradient norm
         with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]) if rows else ["step"])
+            writer = csv.DictWriter(file, list(names))
             writer.writeheader()
             writer.writerows(rows)
 

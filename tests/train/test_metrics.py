@@ -70,3 +70,13 @@ def test_figures_and_table(tmp_path: Path) -> None:
     rows = list(csv.DictReader((tmp_path / "m.csv").open()))
     assert [row["step"] for row in rows] == ["1", "2", "3"]
     assert float(rows[0]["loss"]) == RECORD.loss and float(rows[0]["answer"]) == 1 / 3
+
+
+def test_a_curve_that_begins_with_a_skipped_step_has_all_columns(tmp_path: Path) -> None:
+    log = MetricsLog(tmp_path / "m.jsonl")
+    log.append(replace(RECORD, gradient_norm=None, loss_scale=65536.0))
+    log.append(replace(RECORD, step=2, loss_scale=32768.0))
+    log.write_table(tmp_path / "m.csv")
+    first, second = csv.DictReader((tmp_path / "m.csv").open())
+    assert (first["gradient_norm"], second["gradient_norm"]) == ("", "2.0")
+    assert (first["loss_scale"], second["loss_scale"]) == ("65536.0", "32768.0")

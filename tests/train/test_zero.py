@@ -17,14 +17,14 @@ RECIPES = Path(__file__).parents[2] / "recipes"
 @pytest.mark.parametrize("path", sorted(Path(zero.__file__).parent.glob("*.json")), ids=lambda path: path.stem)
 def test_every_file_is_one_that_deepspeed_takes_and_does_what_its_name_says(path: Path) -> None:
     stage, offload = int(path.stem[4]), path.stem.endswith("_offload")
-    recipe = small_recipe(train={"zero_stage": stage, "offload": offload, "precision": "fp16"})
+    recipe = small_recipe(train={"zero_stage": stage, "offload": offload, "precision": "fp16" if stage else "fp32"})
     config = deepspeed_config(recipe, ranks=2)
     assert config.keys() == json.loads(path.read_text()).keys()
     assert "auto" not in json.dumps(config)
     parts = config["zero_optimization"]
     assert parts["stage"] == stage
     assert ("offload_optimizer" in parts) == offload and ("offload_param" in parts) == (offload and stage == 3)
-    assert config["fp16"] == {**config["fp16"], "enabled": True, "loss_scale": 0}, "scaled as gradients allow"
+    assert config["fp16"] == {**config["fp16"], "enabled": bool(stage), "loss_scale": 0}, "scaled as gradients allow"
     assert not config["bf16"]["enabled"]
 
 
@@ -42,6 +42,7 @@ def test_the_recipe_decides_batch_and_precision_and_its_own_settings_come_on_top
     ("train", "told"),
     [
         ({"offload": True, "zero_stage": 1}, "train.offload needs train.zero_stage of 2 or 3"),
+        ({"precision": "fp16", "zero_stage": 0}, "train.precision=fp16 needs train.zero_stage of 1, 2 or 3"),
         ({"deepspeed": {"bf16": {"enabled": True}}}, "set train.precision instead"),
         ({"deepspeed": {"zero_optimization": {"stage": 3}}}, "set train.zero_stage instead"),
         ({"deepspeed": {"train_batch_size": 64}}, "set train.scenes_per_step instead"),

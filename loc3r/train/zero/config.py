@@ -52,6 +52,8 @@ def contradictions(train: TrainRecipe) -> list[str]:
         for name, field in OWNED.items()
         if _holds(train.deepspeed, name.split("."))
     ]
+    if train.precision == "fp16" and not train.zero_stage:  # DeepSpeed 0.19 divides by a scale that it never applied
+        found.append("train.precision=fp16 needs train.zero_stage of 1, 2 or 3: only there is the loss scaled")
     if train.offload and train.zero_stage < 2:
         found.append(f"train.offload needs train.zero_stage of 2 or 3, not {train.zero_stage}")
     if not train.lora.rank and train.lora != type(train.lora)():
