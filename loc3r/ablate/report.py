@@ -50,6 +50,7 @@ class Report:
         return {
             "label": head["label"],
             "recipe": {"name": recipe.name, "hash": recipe.hash, **recipe.train.model_dump(mode="json")},
+            "begun": self._begun(),
             "data": {**head["data"], "training": head["baselines_fitted_on"]},
             "bootstrap": head["bootstrap"],
             "verdict": verdict(found, self.bootstrap),
@@ -78,6 +79,13 @@ class Report:
         for name in (RECORD_FILE, SECTION_FILE):
             run.log_artifacts(self.plan.out / name)
         run.tag({"verdict": record["verdict"], "children_missing": record["children_missing"]})
+
+    def _begun(self) -> dict[str, Any] | None:
+        """The checkpoint that every child begins with."""
+        if self.plan.init is None:
+            return None
+        lineage = read_lineage(self.plan.init)
+        return {name: lineage[name] for name in ("name", "recipe_hash", "situations_seen")}
 
     def _runs(self) -> dict[str, Seeds]:
         runs: dict[str, dict[int, Any]] = {

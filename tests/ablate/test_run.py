@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -87,6 +88,10 @@ def test_children_begin_with_one_backbone_and_heads_of_their_own(
     run_ablation(begun, train, Console(quiet=True))  # +dense-grounding has a wider heading head than situation
     for child in begun.children():
         assert read_json(child.job.model / "lineage.json")["init"] == hash_weights(init)
+    assert "from random weights" in (first.out / "ablation.md").read_text()
+    assert re.search(
+        r"from the backbone of `.+` \(`\w+`, \d+ situations\) with new heads", (begun.out / "ablation.md").read_text()
+    )
     with pytest.raises(CheckpointError, match="of another shape"):
         run_ablation(replace(begun, overrides=(), out=tmp_path / "kept"), train, Console(quiet=True))
 
