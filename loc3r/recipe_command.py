@@ -7,8 +7,6 @@ from pathlib import Path
 
 import click
 
-from loc3r.recipe import Recipe, load_recipe
-
 
 @click.group()
 def recipe() -> None:
@@ -23,6 +21,8 @@ def show(path: Path, overrides: tuple[str, ...]) -> None:
 
     Example: loc3r recipe show recipes/rooms-tiny.yaml --set train.steps=10
     """
+    from loc3r.recipe import load_recipe
+
     loaded = load_recipe(path, overrides)
     click.echo(f"# recipe hash {loaded.hash}")
     click.echo(loaded.to_yaml(), nl=False)
@@ -30,5 +30,10 @@ def show(path: Path, overrides: tuple[str, ...]) -> None:
 
 @recipe.command()
 def schema() -> None:
-    """Print JSON Schema, for editors: keys, types, defaults and what each does."""
+    """Print JSON Schema, for editors: keys, types, defaults and what each does.
+
+    Example: loc3r recipe schema > recipe.schema.json
+    """
+    from loc3r.recipe import Recipe
+
     click.echo(json.dumps(Recipe.model_json_schema(), indent=2))

@@ -37,8 +37,6 @@ class Settings(BaseSettings):
     """gRPC address of Triton."""
     triton_admin_key: SecretStr = SecretStr("")
     """Key of Triton's model control, where the server restricts it (k8s/base/serving/triton.yaml)."""
-    kfp_endpoint: str = "http://127.0.0.1:8888"
-    """Kubeflow Pipelines API."""
     namespace: str = "loc3r"
     """Kubernetes namespace of the trainings."""
     stuck_after_s: float = 120.0
