@@ -81,37 +81,39 @@ def evaluate(
         return
     if not training_folder:
         raise click.UsageError("--train-data is needed: baselines are fitted on it")
+    told = {"limit_scenes": limit_scenes, "label": label, "device": device}
+    _on_rooms(model, data_folder, training_folder, out, gallery, tracking_uri, **told)
 
+
+def _on_rooms(
+    model: str, data: Path, training: Path, out: Path, gallery: Path | None, tracking_uri: str | None, **options: Any
+) -> None:
+    """Evaluate on prepared rooms; ``options`` are further ones of ``loc3r.evaluate.evaluation.evaluate_model``."""
     from rich.console import Console
 
     from loc3r.evaluate.evaluation import MAPS_FILE, evaluate_model
     from loc3r.evaluate.report import terminal_table
+    from loc3r.evaluate.run import SCORES_FILE
     from loc3r.files import write_bytes
     from loc3r.scenes.shards import PreparedData
     from loc3r.services.embedded import located
     from loc3r.settings import load_settings
     from loc3r.tracking.registry import fetch_model
     from loc3r.tracking.runs import run_of_model
+    from loc3r.train.job import NO_TRACKING
 
     settings = located(load_settings())
     checkpoint = fetch_model(model, settings)
     uri = tracking_uri or settings.tracking_uri
-    run = None if uri == "none" else run_of_model(uri, settings.experiment, checkpoint)
+    run = None if uri == NO_TRACKING else run_of_model(uri, settings.experiment, checkpoint)
     done = evaluate_model(
-        checkpoint,
-        PreparedData(data_folder),
-        PreparedData(training_folder),
-        out,
-        limit_scenes=limit_scenes,
-        label=label,
-        device=device,
-        console=Console(stderr=True),
+        checkpoint, PreparedData(data), PreparedData(training), out, console=Console(stderr=True), **options
     )
     confidence = done.record["bootstrap"]["confidence"]
     Console().print(terminal_table(done.scores, str(done.record["label"]), confidence))
     if done.was_done:
         click.echo(f"{out} held this very evaluation already: nothing was run")
-    click.echo(f"report {out / 'report.html'}   maps {out / MAPS_FILE}   scores {out / 'scores.json'}")
+    click.echo(f"report {out / 'report.html'}   maps {out / MAPS_FILE}   scores {out / SCORES_FILE}")
     if gallery:
         write_bytes(gallery, (out / MAPS_FILE).read_bytes())
     if run:
@@ -138,11 +140,12 @@ def _on_benchmark(
     from loc3r.settings import load_settings
     from loc3r.tracking.registry import fetch_model
     from loc3r.tracking.runs import connect
+    from loc3r.train.job import NO_TRACKING
 
     settings = located(load_settings())
     uri = tracking_uri or settings.tracking_uri
     check_profiles(benchmark, profiles)
-    if uri != "none":
+    if uri != NO_TRACKING:
         connect(uri)  # a wrong address shows before the long work
     request = Request(benchmark, fetch_model(model, settings), data, out, reference=model, **place)
     plan = evaluate_benchmark(request, ranks or default_ranks(request.device), Console(stderr=True))
@@ -153,16 +156,19 @@ def _on_benchmark(
     for report in reports.values():
         Console().print(report.table())
     click.echo(f"predictions {plan.journal.path}   scores {plan.folder / 'scores'}")
-    if uri != "none":
+    if uri != NO_TRACKING:
         click.echo(f"recorded in {record(uri, settings.experiment, plan, reports).url}")
 
 
 def record_scores(run: TrackedRun, done: Evaluated) -> None:
     """Put scores and artifacts into the run, once."""
+    from loc3r.evaluate.evaluation import MAPS_FILE
+    from loc3r.evaluate.predictions import PREDICTIONS_FILE
+    from loc3r.evaluate.run import SCORES_FILE
     from loc3r.files import hash_file
 
     protocol = done.record["evaluation"]["protocol"]
-    digest = hash_file(done.folder / "scores.json")
+    digest = hash_file(done.folder / SCORES_FILE)
     if run.tags().get(f"loc3r.evaluation.{protocol}") == digest:
         return
     run.log_metrics(
@@ -174,7 +180,7 @@ def record_scores(run: TrackedRun, done: Evaluated) -> None:
         }
     )
     run.log_metrics({f"test/{name}": done.record[name] for name in ("empty_answers", "unreadable_poses")})
-    for name in ("scores.json", "predictions.jsonl", "report.md", "report.html", "birds_eye.png", "reliability.png"):
+    for name in (SCORES_FILE, PREDICTIONS_FILE, "report.md", "report.html", MAPS_FILE, "reliability.png"):
         if (done.folder / name).is_file():
             run.log_artifacts(done.folder / name, f"evaluation/{protocol}")
     run.tag({f"evaluation.{protocol}": digest, "data.test": done.record["data"]["hash"]})

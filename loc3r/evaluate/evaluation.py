@@ -14,6 +14,7 @@ from loc3r.evaluate.gallery import draw_gallery
 from loc3r.evaluate.intervals import Bootstrap
 from loc3r.evaluate.plots import save_reliability
 from loc3r.evaluate.predictions import (
+    PREDICTIONS_FILE,
     JsonLines,
     Prediction,
     read_layout_errors,
@@ -21,7 +22,7 @@ from loc3r.evaluate.predictions import (
     situations,
 )
 from loc3r.evaluate.report import write_reports
-from loc3r.evaluate.run import Evaluation, begin, predict
+from loc3r.evaluate.run import SCORES_FILE, Evaluation, begin, predict
 from loc3r.evaluate.scores import T0, T1, T2, Score, score_all, trivial_model
 from loc3r.files import read_json, write_json
 from loc3r.model.calibration import read_calibration
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
     from loc3r.scenes.shards import PreparedData
 
-SCORES_FILE = "scores.json"
 TRIVIAL_FILE = "trivial.jsonl"
 """Predictions of the best trivial guesses: what the first champion has to beat."""
 MAPS_FILE = "birds_eye.png"
@@ -88,7 +88,7 @@ def evaluate_model(
     evaluation = identify(model, data, limit_scenes)
     head = _head(model, evaluation, data, training, bootstrap, label or label_of(data))
     scores_path = folder / SCORES_FILE
-    if all((folder / name).is_file() for name in (SCORES_FILE, "predictions.jsonl", TRIVIAL_FILE, "report.html")):
+    if all((folder / name).is_file() for name in (SCORES_FILE, PREDICTIONS_FILE, TRIVIAL_FILE, "report.html")):
         record = read_json(scores_path)
         if all(record.get(key) == value for key, value in head.items()):
             return Evaluated(folder, record, was_done=True)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from loc3r.scenes.shards import PreparedSample
 
 Floats = NDArray[np.float64]
+PREDICTIONS_FILE, LAYOUTS_FILE = "predictions.jsonl", "layouts.jsonl"
 Line = TypeVar("Line")
 
 
@@ -142,7 +143,7 @@ class JsonLines:
                 write_text(self.path, text[: text.rfind("\n") + 1])
 
 
-def read_predictions(folder: Path, name: str = "predictions.jsonl") -> list[Prediction]:
+def read_predictions(folder: Path, name: str = PREDICTIONS_FILE) -> list[Prediction]:
     """The predictions of an evaluation folder, or those of its file ``name``.
 
     Raises:
@@ -157,7 +158,7 @@ def read_predictions(folder: Path, name: str = "predictions.jsonl") -> list[Pred
 
 def read_layout_errors(folder: Path) -> list[LayoutError]:
     """The layout errors of an evaluation folder, one a scene."""
-    return [LayoutError(**line) for line in JsonLines(folder / "layouts.jsonl").read()]
+    return [LayoutError(**line) for line in JsonLines(folder / LAYOUTS_FILE).read()]
 
 
 def poses(predictions: Sequence[Prediction]) -> list[Prediction]:

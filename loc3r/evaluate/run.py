@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loc3r.errors import DataError
-from loc3r.evaluate.predictions import JsonLines, LayoutError, Prediction
+from loc3r.evaluate.predictions import LAYOUTS_FILE, PREDICTIONS_FILE, JsonLines, LayoutError, Prediction
 from loc3r.files import hash_json, read_json, write_json
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from loc3r.scenes.shards import PreparedData, PreparedSample, PreparedScene
 
 IDENTITY_FILE = "evaluation.json"
+SCORES_FILE = "scores.json"
+"""Written when the predictions are whole (``loc3r.evaluate.evaluation``)."""
 BENCHMARK_FILE = "benchmark.json"
 """The plan of an evaluation on a benchmark (``loc3r.benchmark``), which has a folder of its own."""
 FORMAT = 1
@@ -73,7 +75,7 @@ def begin(folder: Path, evaluation: Evaluation) -> bool:
         raise DataError(f"{folder} holds an evaluation on a benchmark", fix="give another --out")
     other = path.is_file() and read_json(path) != asdict(evaluation)
     if other:
-        for name in ("predictions.jsonl", "layouts.jsonl", "scores.json"):
+        for name in (PREDICTIONS_FILE, LAYOUTS_FILE, SCORES_FILE):
             (folder / name).unlink(missing_ok=True)
     write_json(path, asdict(evaluation))
     return other
@@ -97,7 +99,7 @@ def predict(
     """Write what is missing of the folder's predictions and layout errors, with a progress bar."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    predictions, layouts = JsonLines(folder / "predictions.jsonl"), JsonLines(folder / "layouts.jsonl")
+    predictions, layouts = JsonLines(folder / PREDICTIONS_FILE), JsonLines(folder / LAYOUTS_FILE)
     predictions.mend()
     layouts.mend()
     asked = {(line["dataset"], line["sample_id"]) for line in predictions.read()}

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from loc3r.evaluate.verdict import Verdict
     from loc3r.settings import Settings
     from loc3r.tracking.registry import ModelVersion, Registry
+    from loc3r.tracking.runs import TrackedRun
 
 FOLDER = click.Path(path_type=Path, file_okay=False, exists=True)
 
@@ -53,11 +54,10 @@ def gate(
       loc3r gate --model runs/train/model --evaluation runs/evaluation --data data/prepared/test
     """
     from loc3r.evaluate.run import Evaluation
-    from loc3r.files import read_json, write_json
+    from loc3r.files import write_json
     from loc3r.services.embedded import located
     from loc3r.settings import load_settings
     from loc3r.tracking.gate import settle
-    from loc3r.tracking.lineage import read_lineage
     from loc3r.tracking.registry import Registry
     from loc3r.tracking.runs import run_of_model
 
@@ -67,21 +67,17 @@ def gate(
     _check(model, folder, data_folder, evaluation)
     run = run_of_model(settings.tracking_uri, settings.experiment, model)
     registry = Registry(settings.tracking_uri, settings.registered_model)
-    scores = read_json(folder / "scores.json")
-    known = registry.find(evaluation.model_hash)
-    version = registry.register(model, run, {**read_lineage(model), "label": scores["label"]})
-    click.echo(f"{version.reference} {'was registered before' if known else 'registered'}")
-    _attach_evaluation(registry, version, folder, evaluation)
+    version = _register(registry, model, run, folder, evaluation)
     champion = registry.champion()
     if champion and champion.number == version.number:
         click.echo("it is the champion already: nothing to decide")
         done = {"promoted": False, "version": str(version.number), "champion": str(version.number)}
     else:
-        verdict = _judge(registry, champion, folder, data_folder, evaluation, settings)
-        if champion is None and accept_first and not verdict.better:
-            verdict = replace(
-                verdict, better=True, reason=f"The first model, taken as the one to beat. {verdict.reason}"
-            )
+        if champion:
+            theirs = _champion_predictions(registry, champion, data_folder, evaluation, settings)
+            verdict = _compared(folder, theirs, f"the champion {champion.reference}")
+        else:
+            verdict = _against_nobody(folder, accept_first)
         settled = settle(registry, version, verdict, run, again=again)
         click.secho(f"{'promoted' if settled.promoted else 'not promoted'}: {settled.reason}", bold=True)
         click.echo(f"champion: {f'models:/{registry.name}/{settled.champion}' if settled.champion else 'nobody yet'}")
@@ -124,27 +120,41 @@ def rollback(kind: str | None, tracking_uri: str | None, **where: Any) -> None:
         )
 
 
-def _judge(
-    registry: Registry,
-    champion: ModelVersion | None,
-    folder: Path,
-    data_folder: Path,
-    evaluation: Evaluation,
-    settings: Settings,
-) -> Verdict:
+def _register(registry: Registry, model: Path, run: TrackedRun, folder: Path, evaluation: Evaluation) -> ModelVersion:
+    from loc3r.evaluate.run import SCORES_FILE
+    from loc3r.files import read_json
+    from loc3r.tracking.lineage import read_lineage
+
+    known = registry.find(evaluation.model_hash)
+    label = read_json(folder / SCORES_FILE)["label"]
+    version = registry.register(model, run, {**read_lineage(model), "label": label})
+    click.echo(f"{version.reference} {'was registered before' if known else 'registered'}")
+    _attach_evaluation(registry, version, folder, evaluation)
+    return version
+
+
+def _against_nobody(folder: Path, accept: bool) -> Verdict:
+    """With no champion, the best trivial guesses are to be beaten; or nothing is, where some model must serve."""
     from loc3r.evaluate.evaluation import TRIVIAL_FILE
+    from loc3r.evaluate.predictions import read_predictions
+
+    verdict = _compared(folder, read_predictions(folder, TRIVIAL_FILE), "the best trivial guesses")
+    if not accept or verdict.better:
+        return verdict
+    return replace(verdict, better=True, reason=f"The first model, taken as the one to beat. {verdict.reason}")
+
+
+def _compared(folder: Path, theirs: list[Prediction], whose: str) -> Verdict:
+    """The evaluation in ``folder`` against other predictions of the same samples, with its own bootstrap."""
     from loc3r.evaluate.intervals import Bootstrap
     from loc3r.evaluate.predictions import read_predictions
+    from loc3r.evaluate.run import SCORES_FILE
     from loc3r.evaluate.verdict import compare
     from loc3r.files import read_json
 
-    record = read_json(folder / "scores.json")["bootstrap"]
+    record = read_json(folder / SCORES_FILE)["bootstrap"]
     bootstrap = Bootstrap(record["samples"], record["confidence"], record["seed"])
-    challenger = read_predictions(folder)
-    if champion is None:
-        return compare(challenger, read_predictions(folder, TRIVIAL_FILE), "the best trivial guesses", bootstrap)
-    theirs = _champion_predictions(registry, champion, data_folder, evaluation, settings)
-    return compare(challenger, theirs, f"the champion {champion.reference}", bootstrap)
+    return compare(read_predictions(folder), theirs, whose, bootstrap)
 
 
 def _champion_predictions(
@@ -186,14 +196,15 @@ def _attach_evaluation(registry: Registry, version: ModelVersion, folder: Path, 
 
 def _check(model: Path, folder: Path, data_folder: Path, evaluation: Evaluation) -> None:
     from loc3r.errors import DataError
+    from loc3r.evaluate.run import SCORES_FILE
     from loc3r.scenes.shards import PreparedData
     from loc3r.tracking.lineage import model_hash
 
     digest, data_hash = model_hash(model), PreparedData(data_folder).data_hash
-    if (evaluation.model_hash, evaluation.data_hash) != (digest, data_hash) or not (folder / "scores.json").is_file():
+    if (evaluation.model_hash, evaluation.data_hash) != (digest, data_hash) or not (folder / SCORES_FILE).is_file():
         raise DataError(
             f"{folder} is not a finished evaluation of this model on this data",
             received=f"model {evaluation.model_hash}, data {evaluation.data_hash}",
-            expected=f"model {digest}, data {data_hash}, with scores.json",
+            expected=f"model {digest}, data {data_hash}, with {SCORES_FILE}",
             fix=f"loc3r evaluate --model {model} --data {data_folder} --out {folder} …",
         )
