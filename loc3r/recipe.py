@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from loc3r.errors import RecipeError
 from loc3r.files import hash_json, merge_values
 from loc3r.model.backbones import BACKBONES
-from loc3r.priors.base import PRIORS, allows_commercial_use
+from loc3r.priors.base import PRIORS, find_prior, prior_names
 from loc3r.train.zero.config import contradictions
 
 LATER = "later"
@@ -57,7 +57,7 @@ class DataRecipe(Section):
     poses; the origin stays below the first camera. Never served: nothing in a new video tells a scan's axes."""
     prior: str = "rooms-vo"
     """Frozen pose prior: rooms-vo (ours), cut3r (the paper's), depth-anything-3-small or -base, vggt, vggt-commercial,
-    none, oracle (true poses; an upper bound, never served)."""
+    none, oracle (true poses; an upper bound, never served), or one that an installed package offers."""
     prior_size_px: Annotated[int | None, LATER] = Field(None, ge=14)
     """Side of the square frame that a large prior sees, if not its own: 432 for CUT3R, as VLM-3R chose."""
     prior_oversampling: int = Field(1, ge=1)
@@ -298,14 +298,19 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
-    def _licences_allow(self) -> Recipe:
-        prior = self.data.prior
-        if prior not in (*PRIORS, "oracle"):
-            raise ValueError(_unknown("data.prior", prior, (*PRIORS, "oracle")))
-        if self.commercial and not allows_commercial_use(prior):
-            licence = PRIORS[prior].licence
-            free = ", ".join(name for name in PRIORS if allows_commercial_use(name))
-            raise ValueError(f"commercial: true, but the licence of the pose prior {prior} is {licence}; use {free}")
+    def _prior_fits(self) -> Recipe:
+        prior, card = self.data.prior, find_prior(self.data.prior)
+        if card is None:
+            if prior != "oracle":
+                raise ValueError(_unknown("data.prior", prior, (*prior_names(), "oracle")))
+            return self
+        if self.commercial and not card.commercial:
+            free = ", ".join(name for name, ours in PRIORS.items() if ours.commercial)
+            raise ValueError(
+                f"commercial: true, but the licence of the pose prior {prior} is {card.licence}; use {free}"
+            )
+        if card.dim not in (0, self.model.prior_dim):
+            raise ValueError(f"data.prior={prior} needs model.prior_dim={card.dim}, not {self.model.prior_dim}")
         return self
 
     @model_validator(mode="after")
@@ -319,9 +324,7 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
-        model, vision, prior = self.model, self.model.vision, self.data.prior
-        if prior in PRIORS and PRIORS[prior].dim not in (0, model.prior_dim):
-            raise ValueError(f"data.prior={prior} needs model.prior_dim={PRIORS[prior].dim}, not {model.prior_dim}")
+        model, vision = self.model, self.model.vision
         if vision.kind == "lite0" and not (vision.frozen and self.data.patch_px == 32):
             raise ValueError("model.vision.kind=lite0 needs model.vision.frozen=true and data.patch_px=32")
         if self.loss.pointing and not (model.mention_layer and model.language.kind == "qwen3"):

@@ -1,9 +1,14 @@
-"""The protocol of a pose prior, what is known of each before it is loaded, and the one place that loads them."""
+"""The protocol of a pose prior, what is known of each before it is loaded, and the one place that loads them.
+
+An installed package offers one of its own through the entry-point group ``loc3r.priors``: the entry's name is what
+recipes call it, its object a ``PriorCard``.
+"""
 
 from __future__ import annotations
 
 import importlib
 from dataclasses import dataclass
+from importlib.metadata import entry_points
 from operator import attrgetter
 from typing import Protocol
 
@@ -13,6 +18,8 @@ from numpy.typing import NDArray
 from loc3r.errors import RecipeError
 from loc3r.priors.pose_token import LANGUAGE as POSE_TOKENS
 
+ENTRY_POINTS = "loc3r.priors"
+
 
 class PosePrior(Protocol):
     """A frozen model of camera motion: it sees monocular frames only, never a true pose."""
@@ -20,6 +27,8 @@ class PosePrior(Protocol):
     name: str
     dim: int
     """Width of one camera token."""
+    metric: bool
+    """Whether its tokens know metres, or motion up to a scale only."""
     licence: str
     fingerprint: str
     """Names the weights and the code version: part of every cache key and lineage record."""
@@ -39,6 +48,8 @@ class PriorCard:
     """Of the weights, which binds what is trained on their tokens: SPDX identifier, or the licence's own name."""
     commercial: bool
     """Whether that licence allows commercial use."""
+    metric: bool = False
+    """As ``PosePrior.metric``."""
     size_px: int | None = None
     """Side of the square frame that it sees unless the recipe says otherwise; None where there is no choice."""
     dim: int = 0
@@ -50,10 +61,13 @@ class PriorCard:
 
 
 PRIORS: dict[str, PriorCard] = {
-    "rooms-vo": PriorCard("loc3r.priors.rooms_vo:RoomsVO.shipped", "Apache-2.0", commercial=True, language=POSE_TOKENS),
+    "rooms-vo": PriorCard(
+        "loc3r.priors.rooms_vo:RoomsVO.shipped", "Apache-2.0", commercial=True, metric=True, language=POSE_TOKENS
+    ),
     "none": PriorCard("loc3r.priors.base:NoPrior", "Apache-2.0", commercial=True),
     "cut3r": PriorCard(
-        "loc3r.priors.cut3r.prior:load", "CC-BY-NC-SA-4.0", commercial=False, size_px=432, dim=768, slow=True
+        "loc3r.priors.cut3r.prior:load", "CC-BY-NC-SA-4.0", commercial=False, metric=True, size_px=432, dim=768,
+        slow=True,
     ),
     "depth-anything-3-small": PriorCard(
         "loc3r.priors.depth_anything:load", "Apache-2.0", commercial=True, size_px=504, dim=768, slow=True
@@ -66,6 +80,28 @@ PRIORS: dict[str, PriorCard] = {
         "loc3r.priors.vggt:load", "VGGT License", commercial=True, size_px=518, dim=2048, slow=True
     ),
 }  # fmt: skip
+"""Name in a recipe to card, of those that come with the package."""
+
+
+def prior_names() -> tuple[str, ...]:
+    """What a recipe can name: ours, then those of installed packages."""
+    return (*PRIORS, *sorted(point.name for point in entry_points(group=ENTRY_POINTS)))
+
+
+def find_prior(name: str) -> PriorCard | None:
+    """The card of that name, ours or an installed package's; None if there is none.
+
+    Raises:
+        RecipeError: the package offers something else.
+    """
+    if name in PRIORS:
+        return PRIORS[name]
+    for point in entry_points(group=ENTRY_POINTS, name=name):
+        card = point.load()
+        if not isinstance(card, PriorCard):
+            raise RecipeError(f"the pose prior {name} has no card", received=point.value, expected="a PriorCard")
+        return card
+    return None
 
 
 def prior_card(name: str) -> PriorCard:
@@ -74,14 +110,16 @@ def prior_card(name: str) -> PriorCard:
     Raises:
         RecipeError: no prior of that name.
     """
-    if name not in PRIORS:
-        raise RecipeError("unknown pose prior", received=name, expected=", ".join(PRIORS))
-    return PRIORS[name]
+    card = find_prior(name)
+    if card is None:
+        raise RecipeError("unknown pose prior", received=name, expected=", ".join(prior_names()))
+    return card
 
 
 def allows_commercial_use(name: str) -> bool:
     """Whether what is trained on this prior's tokens may be used commercially; true poses (oracle) bind nobody."""
-    return name == "oracle" or (name in PRIORS and PRIORS[name].commercial)
+    card = find_prior(name)
+    return name == "oracle" or (card is not None and card.commercial)
 
 
 def load_prior(name: str, size_px: int | None = None) -> PosePrior:
@@ -110,6 +148,7 @@ class NoPrior:
 
     name = "none"
     dim = 8
+    metric = False
     licence = "Apache-2.0"
     fingerprint = "none-1"
 

@@ -28,7 +28,8 @@ class CachedPrior:
 
     def __init__(self, prior: PosePrior, folder: Path) -> None:
         self._prior = prior
-        self.name, self.dim, self.licence, self.fingerprint = prior.name, prior.dim, prior.licence, prior.fingerprint
+        self.name, self.dim, self.metric = prior.name, prior.dim, prior.metric
+        self.licence, self.fingerprint = prior.licence, prior.fingerprint
         self._cache = ArrayCache(folder / prior.fingerprint)
 
     def encode(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -52,7 +52,8 @@ class FoundationPrior(ABC):
                 expected=f"a multiple of {self.patch_px}",
             )
         card = prior_card(name)
-        self.name, self.size_px, self.dim, self.licence = name, size_px, card.dim, card.licence
+        self.name, self.size_px, self.licence = name, size_px, card.licence
+        self.dim, self.metric = card.dim, card.metric
         self.weights = (folder or weights_folder(name)) / WEIGHTS_FILE
         if not self.weights.is_file():
             raise CheckpointError(

@@ -127,6 +127,7 @@ class RoomsVO:
     name = "rooms-vo"
     licence = "Apache-2.0"
     dim = pose_token.DIM
+    metric = True
 
     def __init__(self, network: RoomsNet, fingerprint: str) -> None:
         self.network = network.eval().requires_grad_(False)

@@ -16,7 +16,7 @@ from loc3r.priors.cache import CachedPrior, cached_prior
 class Counting:
     """A prior that says how often it was asked: each token is the frame's mean colour times 768 weights."""
 
-    name, dim, licence = "counting", 768, "Apache-2.0"
+    name, dim, metric, licence = "counting", 768, True, "Apache-2.0"
 
     def __init__(self, fingerprint: str = "counting-1", scale: float = 1.0) -> None:
         self.fingerprint, self.scale, self.calls = fingerprint, scale, 0

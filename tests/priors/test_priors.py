@@ -73,6 +73,49 @@ def test_a_recipe_with_another_width_is_refused_before_a_frame_is_encoded(name: 
         parse_recipe({"name": "r", "data": {"prior": name}, "model": {"prior_dim": 512}})
 
 
+PLUGIN = """
+import numpy as np
+from loc3r.priors.base import PriorCard
+
+CARD = PriorCard("their_prior:TheirPrior", "LicenseRef-Research", commercial=False, metric=True, dim=3)
+NO_CARD = "a card"
+
+class TheirPrior:
+    name, dim, metric, licence, fingerprint = "theirs", 3, True, "LicenseRef-Research", "theirs-1"
+
+    def encode(self, frames):
+        return frames.mean((1, 2)).astype(np.float32)
+"""
+
+
+def test_an_installed_package_offers_a_prior_under_its_own_licence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "their_prior.py").write_text(PLUGIN)
+    about = tmp_path / "their_prior-1.0.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: their-prior\nVersion: 1.0\n")
+    offers = "theirs = their_prior:CARD\nwrong = their_prior:NO_CARD\n"
+    (about / "entry_points.txt").write_text(f"[loc3r.priors]\n{offers}")
+    monkeypatch.syspath_prepend(tmp_path)
+    values = {"name": "r", "data": {"prior": "theirs"}, "model": {"prior_dim": 3}}
+    assert parse_recipe(values).data.prior == "theirs"
+    tokens = load_prior("theirs").encode(np.full((2, 4, 4, 3), 7, np.uint8))
+    assert tokens.shape == (2, 3) and (tokens == 7).all()
+    for refused, told in (
+        (values | {"commercial": True}, "LicenseRef-Research; use rooms-vo"),
+        (values | {"model": {"prior_dim": 4}}, "needs model.prior_dim=3, not 4"),
+        (values | {"data": {"prior": "their"}}, "did you mean theirs"),
+        (values | {"data": {"prior": "wrong"}}, "has no card"),
+    ):
+        with pytest.raises(RecipeError, match=told):
+            parse_recipe(refused)
+
+
+@pytest.mark.parametrize("name", ["rooms-vo", "none"])
+def test_a_loaded_prior_is_what_its_card_says(name: str):
+    prior, card = load_prior(name), PRIORS[name]
+    assert (prior.licence, prior.metric) == (card.licence, card.metric)
+
+
 def test_frames_become_square_pixels():
     ramp = np.linspace(0, 255, 48).astype(np.uint8)
     frames = np.broadcast_to(ramp[None, None, :, None], (2, 32, 48, 3))
