@@ -6,7 +6,8 @@ is a yaw for rotations about z only, and the scorer is blind to where identity l
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 import numpy as np
@@ -30,21 +31,23 @@ def _listed(value: Any) -> Any:
 
 
 def _turns(quaternion: list[float]) -> list[float]:
-    if not any(quaternion):
+    if sum(number * number for number in quaternion) == 0:  # as scipy sums it: tiny numbers vanish
         raise ValueError("a quaternion of non-zero length")
     return quaternion
 
 
 Point = Annotated[list[FiniteFloat], Field(min_length=3, max_length=3)]
 Quaternion = Annotated[list[FiniteFloat], Field(min_length=4, max_length=4), AfterValidator(_turns)]
-Points = Annotated[list[Point], Field(min_length=1, max_length=MOST_GUESSES), BeforeValidator(_listed)]
-Quaternions = Annotated[list[Quaternion], Field(min_length=1, max_length=MOST_GUESSES), BeforeValidator(_listed)]
+GuessedPoint = Annotated[list[float], Field(min_length=3, max_length=3)]
+GuessedQuaternion = Annotated[list[float], Field(min_length=4, max_length=4), AfterValidator(_turns)]
+Points = Annotated[list[GuessedPoint], Field(min_length=1, max_length=MOST_GUESSES), BeforeValidator(_listed)]
+Quaternions = Annotated[list[GuessedQuaternion], Field(min_length=1, max_length=MOST_GUESSES), BeforeValidator(_listed)]
 
 
 class LocalizationRow(Row):
     """A true pose and what was guessed: metres, and quaternions in the order x, y, z, w.
 
-    A guess is one value or a list of up to three; null where the model gave none, which is a miss.
+    A guess is one value or a list of up to three; null where the model gave none, which is a miss, as NaN is.
     """
 
     scene_id: str
@@ -56,6 +59,11 @@ class LocalizationRow(Row):
     @property
     def key(self) -> str:
         return f"{self.scene_id} {self.gt_pos} {self.gt_quat_xyzw}"
+
+    @property
+    def guessed(self) -> Iterator[float]:
+        """Every number of the guesses."""
+        return (number for guess in (*(self.pred_pos or ()), *(self.pred_quat_xyzw or ())) for number in guess)
 
     @property
     def empty(self) -> bool:
@@ -74,6 +82,9 @@ def score(rows: Sequence[LocalizationRow], guesses: int) -> Scored:
     repeated = len(rows) - len({row.key for row in rows})
     if repeated:
         notes.append(f"{repeated} lines repeat a true pose: the official test file holds each pose once")
+    wild = sum(not all(map(math.isfinite, row.guessed)) for row in rows)
+    if wild:
+        notes.append(f"{wild} lines guess NaN or infinity, which is near nothing")
     return Scored([means(columns)], notes=notes)
 
 
@@ -92,7 +103,8 @@ def _errors_m(rows: Sequence[LocalizationRow], guesses: int) -> Floats:
     row_of = [i for i, row in enumerate(rows) for _ in (row.pred_pos or ())[:guesses]]
     guess = np.array([point for row in rows for point in (row.pred_pos or ())[:guesses]], np.float64).reshape(-1, 3)
     truth = np.array([row.gt_pos for row in rows])[row_of]
-    squares = (truth[:, :2] - guess[:, :2]) ** 2
+    with np.errstate(over="ignore", invalid="ignore"):
+        squares = (truth[:, :2] - guess[:, :2]) ** 2
     return _best(np.sqrt(squares[:, 0] + squares[:, 1]), row_of, len(rows))  # not hypot: it rounds otherwise
 
 
@@ -105,17 +117,22 @@ def _errors_deg(rows: Sequence[LocalizationRow], guesses: int) -> Floats:
 
 
 def _best(errors: Floats, row_of: Sequence[int], rows: int) -> Floats:
-    best = np.full(rows, np.inf)
-    np.minimum.at(best, np.asarray(row_of, np.int64), errors)
+    """The least error of each row (N,), as Python's ``min`` finds it: a NaN that comes first hides all others."""
+    best, row, unknown = np.full(rows, np.inf), np.asarray(row_of, np.int64), np.isnan(errors)
+    np.minimum.at(best, row, np.where(unknown, np.inf, errors))
+    best[row[unknown & (np.diff(row, prepend=-1) > 0)]] = np.inf
     return best
 
 
 def _yaw_rad(quaternions: Sequence[Sequence[float]]) -> Floats:
     from scipy.spatial.transform import Rotation
 
-    if not quaternions:
-        return np.empty(0)
-    return np.asarray(Rotation.from_quat(np.asarray(quaternions, np.float64)).as_rotvec()[:, -1])
+    turns = np.reshape(np.asarray(quaternions, np.float64), (-1, 4))
+    yaw = np.full(len(turns), np.nan)
+    known = ~np.isnan(turns).any(1)  # scipy refuses NaN
+    if known.any():
+        yaw[known] = Rotation.from_quat(turns[known]).as_rotvec()[:, -1]
+    return yaw
 
 
 def _single(rows: Sequence[LocalizationRow], extras: Extras) -> Scored:

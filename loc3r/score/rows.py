@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 from typing import TypeVar
 
@@ -60,11 +61,12 @@ def read_rows(path: Path, kind: type[RowT]) -> list[RowT]:
         ScoreError: the file is missing or empty, or a line breaks the format: names file, line and field.
     """
     try:
-        lines = path.read_bytes().split(b"\n")  # not splitlines: answers may hold other line breaks
+        content = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as error:
         raise ScoreError(
             f"{path}: {error.strerror}", expected="a file of predictions, one JSON object a line"
         ) from None
+    lines = content.split(b"\n")  # not splitlines: answers may hold other line breaks
     rows = [_parsed(path, number, line, kind) for number, line in enumerate(lines, 1) if line.strip()]
     if not rows:
         raise ScoreError(f"{path}: no predictions", received="an empty file", expected=example(kind))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 from pydantic import Field
 
 from loc3r.datasets.readers import question_type
@@ -14,7 +15,7 @@ from loc3r.evaluate.answers import clean_answer
 from loc3r.score import matching
 from loc3r.score.baselines import most_frequent_by
 from loc3r.score.benchmark import Benchmark, Extras, Profile
-from loc3r.score.measures import Scored, means
+from loc3r.score.measures import Measure, Scored, means
 from loc3r.score.ngrams import MeteorError, meteor_measure, ngram_measures
 from loc3r.score.ptb import PTB_PORT, ptb_tokenize
 from loc3r.score.rows import AnswerRow
@@ -42,6 +43,8 @@ class Style:
     """EM, and EM-R where the original measures it."""
     texts: Callable[[Sequence[ScanQARow]], tuple[Texts, list[str]]]
     """The texts, and notes on how they came about."""
+    texts_by_id: bool = False
+    """Whether the original keeps texts, but not matches, in a dictionary: of a repeated id the last line's count."""
 
     def score(self, rows: Sequence[ScanQARow], extras: Extras) -> Scored:
         """EM@1 and the n-gram metrics; METEOR where ``extras`` asks for it and Java runs."""
@@ -50,16 +53,28 @@ class Style:
         refined = [found for _, found in matches if found is not None]
         if refined:
             columns["em_r"] = refined
-        (predictions, references), notes = self.texts(rows)
+        places = list(
+            {row.key: place for place, row in enumerate(rows)}.values() if self.texts_by_id else range(len(rows))
+        )
+        (predictions, references), notes = self.texts([rows[place] for place in places])
+        if len(places) < len(rows):
+            notes.append(f"{len(rows) - len(places)} lines repeat an id: em1 counts each, the n-gram metrics the last")
         with ThreadPoolExecutor(1) as pool:  # METEOR takes long to load: let it load while the others are computed
             meteor = pool.submit(meteor_measure, predictions, references) if extras.meteor else None
-            measures = [means(columns), *ngram_measures(predictions, references)]
+            measures = ngram_measures(predictions, references)
         missing = {}
         if meteor and isinstance(error := meteor.exception(), MeteorError):
             missing["meteor"] = str(error)
         elif meteor:
             measures.append(meteor.result())
-        return Scored(measures, missing, notes)
+        return Scored([means(columns), *(_spread(measure, places, len(rows)) for measure in measures)], missing, notes)
+
+
+def _spread(measure: Measure, places: Sequence[int], rows: int) -> Measure:
+    """A measure of the lines at ``places`` as one of all: the others add nothing to it."""
+    sums = np.zeros((rows, measure.sums.shape[1]))
+    sums[places] = measure.sums
+    return replace(measure, sums=sums)
 
 
 def raw_match(row: ScanQARow) -> tuple[bool, None]:
@@ -103,7 +118,7 @@ SCANQA = Benchmark(
         "official": Profile("ScanQA, scripts/score.py", Style(raw_match, official_texts).score, last_of_id=True),
         "leo": Profile("LEO, evaluator/scanqa_eval.py", Style(leo_match, leo_texts).score),
         "video3dllm": Profile(
-            "Video-3D-LLM, llava/eval/eval_scanqa.py", Style(raw_match, video3dllm_texts).score, last_of_id=True
+            "Video-3D-LLM, llava/eval/eval_scanqa.py", Style(raw_match, video3dllm_texts, texts_by_id=True).score
         ),
     },
     guesses=guesses,

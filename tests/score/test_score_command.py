@@ -99,6 +99,12 @@ def test_other_line_breaks_inside_an_answer_end_no_line(tmp_path: Path) -> None:
     assert read_rows(path, SQA3DRow)[0].pred == "a\u2028b\x85"
 
 
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.jsonl"
+    path.write_text(GOOD, encoding="utf-8-sig")
+    assert read_rows(path, SQA3DRow)[0].pred == "a"
+
+
 def test_an_unknown_profile_suggests_the_nearest(predictions: Path) -> None:
     with pytest.raises(ScoreError) as error:
         score_file("sqa3d", predictions, "chatscene")

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from score_lines import metrics, pose, real_poses, report, write
 
 from loc3r.errors import ScoreError
-from loc3r.score.localization import LocalizationRow
+from loc3r.score.localization import LocalizationRow, score
 from loc3r.score.rows import read_rows
 
 HERE = [0, 0, 0]
@@ -28,6 +28,28 @@ def turned(degrees: float) -> list[float]:
 def accuracies(line: dict[str, object], profile: str = "single") -> tuple[float, ...]:
     found = metrics("sqa3d-localization", profile, [line])
     return tuple(found[name] / 100 for name in ("acc@0.5m", "acc@1.0m", "acc@15deg", "acc@30deg"))
+
+
+NAN, FAR = [math.nan, 0, 0], [math.inf, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("places", "hit"),
+    [([NAN], 0), ([FAR], 0), ([NAN, HERE], 0), ([HERE, NAN], 1), ([FAR, HERE], 1), ([[9, 0, 0], NAN, HERE], 1)],
+)
+def test_a_guess_of_nan_is_near_nothing_and_hides_later_ones_as_python_s_min_does(
+    tmp_path: Path, places: list[list[float]], hit: int
+) -> None:
+    turns = [[0, 0, math.nan, 1] if place is NAN else AHEAD for place in places]
+    row = read_rows(write(tmp_path / "poses.jsonl", [pose(places, turns)]), LocalizationRow)
+    found = score(row, 3)
+    assert found.values()["acc@0.5m"] == 100 * hit and "1 lines guess NaN" in found.notes[0]
+    assert found.values()["acc@15deg"] == (0 if places[0] is NAN else 100)
+
+
+def test_a_quaternion_that_vanishes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ScoreError, match="non-zero length"):  # scipy, which the original calls, finds it of no length
+        read_rows(write(tmp_path / "poses.jsonl", [pose(HERE, [0, 0, 1e-200, 0])]), LocalizationRow)
 
 
 @pytest.mark.parametrize(
@@ -83,14 +105,12 @@ def test_no_pose_is_a_miss_and_counted() -> None:
         ([HERE] * 4, AHEAD, "pred_pos"),
         ([], AHEAD, "pred_pos"),
         (HERE, [0, 0, 0, 0], "pred_quat_xyzw[0]"),
-        ("[NaN, 0, 0]", AHEAD, "pred_pos[0][0]"),
+        ([0, 0, None], AHEAD, "pred_pos[0][2]"),
     ],
 )
 def test_what_is_no_pose_is_refused(tmp_path: Path, place: object, turn: object, field: str) -> None:
-    line = str(pose(0, turn)).replace("'", '"').replace("(", "[").replace(")", "]")
-    line = line.replace('"pred_pos": 0', f'"pred_pos": {str(place).replace(chr(39), chr(34))}')
     with pytest.raises(ScoreError) as error:
-        read_rows(write(tmp_path / "poses.jsonl", [line]), LocalizationRow)
+        read_rows(write(tmp_path / "poses.jsonl", [pose(place, turn)]), LocalizationRow)
     assert f"poses.jsonl:1: field {field}" in str(error.value)
 
 

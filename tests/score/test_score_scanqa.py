@@ -62,7 +62,9 @@ def test_of_a_repeated_id_the_last_line_counts_where_the_original_has_a_dictiona
     lines = [scanqa("desk", ["chair"]), scanqa("chair", ["chair"]), scanqa("bed", ["bed"], 1)]
     assert report("scanqa", "official", lines).metrics["em1"] == 100
     assert report("scanqa", "leo", lines).metrics["em1"] == pytest.approx(200 / 3)
-    assert "the last of each counts" in report("scanqa", "video3dllm", lines).notes[0]
+    theirs = report("scanqa", "video3dllm", lines)  # counts the matches of every line, and the texts of the last
+    assert theirs.metrics["em1"] == pytest.approx(200 / 3) and theirs.metrics["bleu1"] == pytest.approx(100)
+    assert "em1 counts each" in theirs.notes[0] and theirs.n == 3
 
 
 # Tokens of Stanford's tokenizer as pycocoevalcap calls it (ran), punctuation taken out.
