@@ -36,14 +36,15 @@ def frame_paths(folder: Path) -> list[Path]:
         VideoError: the folder has no frames.
     """
     color = folder / "color"  # a scan as ScanNet exports it
-    frames = sorted(path for path in (color if color.is_dir() else folder).iterdir() if _is_frame(path))
+    frames = sorted(path for path in (color if color.is_dir() else folder).iterdir() if is_frame(path.name))
     if not frames:
         raise VideoError("the folder has no frames", received=folder, expected=", ".join(IMAGE_SUFFIXES))
     return frames
 
 
-def _is_frame(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES and ".depth" not in path.suffixes
+def is_frame(name: str) -> bool:
+    """Whether a file of this name is a colour frame."""
+    return name.lower().endswith(IMAGE_SUFFIXES) and ".depth." not in name
 
 
 def _zip_of_frames(folder: Path) -> bytes:

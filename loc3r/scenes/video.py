@@ -16,10 +16,10 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 from PIL import Image
 
+from loc3r.client.upload import IMAGE_SUFFIXES, frame_paths, is_frame
 from loc3r.errors import FrameError, VideoError
 from loc3r.geometry.patches import Fit, fit_box
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 Frames = NDArray[np.uint8]
 
 
@@ -108,9 +108,8 @@ def read_video(path: Path, frames: int) -> Frames:
         FrameError: an image of the folder is corrupt.
     """
     if path.is_dir():
-        folder = path / "color" if (path / "color").is_dir() else path  # a scan keeps its frames there
-        names = [image.name for image in folder.iterdir()]
-        return _read_images(names, lambda name: (folder / name).read_bytes(), frames, path)
+        images = {image.name: image for image in frame_paths(path)}
+        return _read_images(list(images), lambda name: images[name].read_bytes(), frames, path)
     if not path.is_file():
         raise VideoError("no such video", received=path, expected="a video file or a folder of images")
     if path.stat().st_size == 0:
@@ -132,10 +131,6 @@ def read_video_bytes(data: bytes, frames: int, source: str = "the video") -> Fra
     return _decode(lambda: io.BytesIO(data), frames, source)
 
 
-def _is_frame(name: str) -> bool:
-    return name.lower().endswith(IMAGE_SUFFIXES) and ".depth." not in name
-
-
 def _by_number(name: str) -> list[str | int]:
     """Sorts 9.jpg before 10.jpg: ScanNet's frames are not zero-padded."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
@@ -150,7 +145,7 @@ def _read_zip(data: bytes, frames: int, source: str) -> Frames:
 
 
 def _read_images(names: Sequence[str], read: Callable[[str], bytes], frames: int, source: object) -> Frames:
-    names = sorted(filter(_is_frame, names), key=_by_number)
+    names = sorted(filter(is_frame, names), key=_by_number)
     if not names:
         raise VideoError("the video has no frames", received=source, expected=", ".join(IMAGE_SUFFIXES))
     chosen = [names[i] for i in sample_frames(len(names), frames)]
