@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from loc3r.evaluate.intervals import Bootstrap, Interval, Observations
+from loc3r.evaluate.intervals import OF_NOTHING, Bootstrap, Interval, Observations
 from loc3r.evaluate.metrics import heading_errors_deg
 from loc3r.evaluate.predictions import Prediction, poses
 
@@ -154,7 +154,7 @@ def _mean_gap(gaps: Floats, scenes: Sequence[str], bootstrap: Bootstrap) -> Inte
     """
     names, scene_of = np.unique(np.asarray(scenes, np.str_), return_inverse=True)
     if not len(names):
-        return Interval(math.nan, math.nan, math.nan, 0, 0)
+        return OF_NOTHING
     sums = np.zeros((len(names), gaps.shape[1]))
     np.add.at(sums, scene_of, gaps)
     draws = bootstrap.draw(len(names))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from loc3r.evaluate.calibration import Headings, Places
-from loc3r.evaluate.intervals import Bootstrap, Interval
+from loc3r.evaluate.intervals import OF_NOTHING, Bootstrap, Interval
 from loc3r.evaluate.predictions import Prediction
 
 Floats = NDArray[np.float64]
@@ -46,7 +46,7 @@ class Ranked:
         """Area under accuracy against coverage, with a bootstrap over scenes."""
         names, scene_of = np.unique(self.scenes, return_inverse=True)
         if not len(names):
-            return Interval(math.nan, math.nan, math.nan, 0, 0)
+            return OF_NOTHING
         draws = bootstrap.draw(len(names))
         # In blocks: (samples, N) at once would be hundreds of megabytes for a large test set.
         blocks = [self._areas(draws[i : i + 100, scene_of]) for i in range(0, len(draws), 100)]

@@ -5,6 +5,7 @@ Every statistic is computed for all resamples at once from sums a scene (Efron a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,7 +34,7 @@ class Bootstrap:
         """Percentile bounds; resamples without any observation (NaN) are left out."""
         known = resampled[~np.isnan(resampled)]
         if not len(known):
-            return float("nan"), float("nan")
+            return math.nan, math.nan
         tail = (1 - self.confidence) / 2
         low, high = np.quantile(known, [tail, 1 - tail])
         return float(low), float(high)
@@ -48,6 +49,10 @@ class Interval:
     high: float
     n: int
     scenes: int
+
+
+OF_NOTHING = Interval(math.nan, math.nan, math.nan, 0, 0)
+"""The interval of a metric that was never observed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +80,7 @@ class Observations:
     def mean(self) -> float:
         """Sum of values over sum of weights; NaN without any."""
         total = float(self.weights.sum())
-        return float(self.values.sum()) / total if total else float("nan")
+        return float(self.values.sum()) / total if total else math.nan
 
 
 def mean_interval(observed: Observations, bootstrap: Bootstrap) -> Interval:
@@ -87,7 +92,7 @@ def median_interval(observed: Observations, bootstrap: Bootstrap) -> Interval:
     """The median and its interval."""
     names, scene_of = np.unique(observed.scenes, return_inverse=True)
     if not len(names):
-        return Interval(float("nan"), float("nan"), float("nan"), 0, 0)
+        return OF_NOTHING
     order = np.argsort(observed.values, kind="stable")
     values, scene_of = observed.values[order], scene_of[order]
     draws = bootstrap.draw(len(names))
@@ -101,7 +106,7 @@ def mean_of_means(parts: Sequence[Observations], bootstrap: Bootstrap) -> Interv
     """The plain mean of several metrics' means, with one draw of scenes for all of them."""
     names = np.unique(np.concatenate([part.scenes for part in parts]))
     if not len(names):
-        return Interval(float("nan"), float("nan"), float("nan"), 0, 0)
+        return OF_NOTHING
     draws = bootstrap.draw(len(names))
     low, high = bootstrap.bounds(np.mean([_means(part, names, draws) for part in parts], axis=0))
     value = float(np.mean([part.mean for part in parts]))
