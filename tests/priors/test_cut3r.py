@@ -153,7 +153,7 @@ def original(model: Cut3r) -> dict[str, torch.Tensor]:
 
 def test_the_filter_leaves_exactly_what_the_network_has(small: Cut3r):
     published = original(small)
-    wrapped = {f"model.{name}": value for name, value in published.items()}
+    wrapped = {f"model._orig_mod.{name}": value for name, value in published.items()}
     for each in (published, {"args": None, "model": published, "epoch": 9}, wrapped):
         kept = Cut3r.filter_state_dict(each)
         assert kept.keys() == small.state_dict().keys()
@@ -178,6 +178,14 @@ class Loud:
 
     def __reduce__(self) -> Any:
         return os.system, (f"touch {self.told}",)
+
+
+def test_settings_of_the_original_trainers_own_kind_are_passed_over(small: Cut3r, tmp_path: Path):
+    """Hydra's: nested objects of classes that the unpickler must not build."""
+    omegaconf = pytest.importorskip("omegaconf", reason="omegaconf is not installed")
+    settings = omegaconf.OmegaConf.create({"model": "eval(this)", "data": {"sizes": [[512, 384], None]}, "lr": 1e-6})
+    torch.save({"args": settings, "model": original(small), "epoch": 9}, tmp_path / "published.pth")
+    assert load_file(convert(tmp_path / "published.pth", tmp_path / "out", SMALL)).keys() == small.state_dict().keys()
 
 
 def test_conversion_reads_tensors_and_runs_nothing(small: Cut3r, frames: torch.Tensor, tmp_path: Path):

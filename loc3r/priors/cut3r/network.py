@@ -28,7 +28,7 @@ PARTS = {
     "decoder_embed_state", "dec_blocks_state", "dec_norm_state", "pose_token", "pose_retriever",
 }  # fmt: skip
 """What a camera token depends on, of all that the original's checkpoint holds."""
-WRAPPERS = re.compile(r"^(module\.|model\.)*")
+WRAPPERS = re.compile(r"^(module\.|model\.|_orig_mod\.)*")
 ENCODE_AT_ONCE = 8
 """Frames that the encoder takes in one go: bounds memory, changes nothing else."""
 
@@ -132,7 +132,7 @@ class Cut3r(nn.Module):
     def filter_state_dict(original: Mapping[str, Any]) -> dict[str, Tensor]:
         """The original checkpoint, or its ``model`` entry, without the parts that a camera token does not need.
 
-        A leading ``module.`` or ``model.`` (left by wrappers of training) goes too.
+        A leading ``module.``, ``model.`` or ``_orig_mod.`` (left by wrappers of training) goes too.
         """
         weights = original.get("model", original)
         named = {WRAPPERS.sub("", key): value for key, value in weights.items()}
