@@ -20,7 +20,7 @@ from loc3r.train.job import hash_weights
 
 ROOT = Path(__file__).parents[2]
 PIPELINE = "checkpoints/rooms-tiny/dvc.yaml"
-OURS = {"dvc.yaml", "params.yaml"}
+OURS = {"dvc.yaml", "params.yaml", "dvc.lock"}
 """What of the shipped folder no stage makes."""
 STEPS = 3
 PATIENCE_S = 3000
