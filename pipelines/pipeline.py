@@ -7,6 +7,9 @@ loc3r pipeline run            # the same steps on this machine, with Kubeflow's 
 One package for both: what only a cluster has (``pipelines.platform``) is in the package's second document.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from kfp import dsl
 from kfp.dsl.graph_component import GraphComponent
 
@@ -67,49 +70,26 @@ def define(cluster: Cluster, nodes: int = 1, gpus_per_node: int = 0) -> GraphCom
             with_data_revision(_anew(place(pinned, size.wait), "pin inputs"))
             inputs = pinned.outputs
 
-            splits, hashes = {}, {}
-            for split in ("train", "test"):
-                fetched = fetch_data(data=inputs[f"{split}_data"], split=split, recipe=inputs["recipe"])
-                with_fetch_script(_retried(place(fetched, size.data, S3), f"fetch {split}"))
-                splits[f"{split}_data"] = fetched.outputs["prepared"]
-                hashes[f"{split}_hash"] = fetched.outputs["data_hash"]
-
+            data = _fetched(cluster, inputs)
             start = import_model(folder=inputs["start"], weights=inputs["weights"])
             place(start, size.wait).set_display_name("import start")
-            start_scores = evaluate_model(
-                model_hash=inputs["weights"], model=start.outputs["model"], **hashes, **splits
-            )
-            _retried(place(start_scores, size.evaluate, MLFLOW), "evaluate start")
-            start_gate = gate_model(
-                model=start.outputs["model"],
-                evaluation=start_scores.outputs["evaluation"],
-                test_data=splits["test_data"],
-                accept_first=True,  # something must serve
-            )
-            _anew(place(start_gate, size.gate, MLFLOW), "gate start")
+            model, weights = start.outputs["model"], inputs["weights"]
+            first = _judged(cluster, "start", model, weights, data, accept_first=True)  # something must serve
 
             trained = train_model(
                 recipe=inputs["recipe"],
                 start=inputs["start"],
                 weights=inputs["weights"],
                 data=inputs["train_data"],
-                data_hash=hashes["train_hash"],
+                data_hash=data["train_hash"],
                 nodes=nodes,
                 gpus_per_node=gpus_per_node,
                 queue=queue,
-                train_data=splits["train_data"],
+                train_data=data["train_data"],
             )
             _retried(place(trained, size.wait, MLFLOW), "train")
-            scores = evaluate_model(
-                model_hash=trained.outputs["model_hash"], model=trained.outputs["model"], **hashes, **splits
-            )
-            _retried(place(scores, size.evaluate, MLFLOW), "evaluate trained")
-            decision = gate_model(
-                model=trained.outputs["model"],
-                evaluation=scores.outputs["evaluation"],
-                test_data=splits["test_data"],
-            )
-            _anew(place(decision, size.gate, MLFLOW), "gate trained").after(start_gate)
+            model, weights = trained.outputs["model"], trained.outputs["model_hash"]
+            decision = _judged(cluster, "trained", model, weights, data).after(first)
 
             # Not "was promoted": a champion whose deployment failed is deployed by the next run.
             served = _anew(place(is_served(), size.wait, MLFLOW), "is the champion served?").after(decision)
@@ -117,6 +97,27 @@ def define(cluster: Cluster, nodes: int = 1, gpus_per_node: int = 0) -> GraphCom
                 _anew(place(deploy_champion(), size.deploy, MLFLOW, S3), "deploy")
 
     return loc3r_pipeline
+
+
+def _fetched(cluster: Cluster, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Fetch both splits; as evaluation takes them, ``train_data``, ``train_hash`` and the same of test."""
+    data = {}
+    for split in ("train", "test"):
+        fetched = fetch_data(data=inputs[f"{split}_data"], split=split, recipe=inputs["recipe"])
+        with_fetch_script(_retried(cluster.place(fetched, cluster.size.data, S3), f"fetch {split}"))
+        data |= {f"{split}_data": fetched.outputs["prepared"], f"{split}_hash": fetched.outputs["data_hash"]}
+    return data
+
+
+def _judged(
+    cluster: Cluster, name: str, model: Any, weights: Any, data: Mapping[str, Any], **terms: bool
+) -> dsl.PipelineTask:
+    """Score a model on the held-out rooms, and let the gate decide on these ``terms``; the gate's task."""
+    scores = evaluate_model(model_hash=weights, model=model, **data)
+    _retried(cluster.place(scores, cluster.size.evaluate, MLFLOW), f"evaluate {name}")
+    evaluation, rooms = scores.outputs["evaluation"], data["test_data"]
+    gate = gate_model(model=model, evaluation=evaluation, test_data=rooms, **terms)
+    return _anew(cluster.place(gate, cluster.size.gate, MLFLOW), f"gate {name}")
 
 
 def _anew(task: dsl.PipelineTask, name: str) -> dsl.PipelineTask:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import click
 import yaml
 
 from loc3r.errors import DataError, Loc3RError, TrainingError
@@ -21,8 +22,6 @@ from loc3r.files import hash_json, write_text
 if TYPE_CHECKING:
     from loc3r.cluster import Cluster
 
-IMAGE_ROOT = Path("/opt/loc3r")
-"""Where the image keeps recipes/ and checkpoints/."""
 REVISION = Path("/etc/loc3r/revision/dvc.lock")
 """The data revision of a cluster: ConfigMap loc3r-data-revision."""
 FETCH_SCRIPTS = (Path("/etc/loc3r/fetch-data/fetch-data.sh"), Path("k8s/base/training/fetch-data.sh"))
@@ -66,8 +65,10 @@ def pin(recipe: str, init: str, train_data: str, test_data: str) -> Pinned:
 
 def found(path: str) -> Path:
     """A file or folder of the current folder, else of the image."""
+    from loc3r.cluster.plan import IMAGE_ROOT
+
     here = Path(path)
-    return here if here.exists() else IMAGE_ROOT / here
+    return here if here.exists() else Path(IMAGE_ROOT, here)
 
 
 def data_lock(folders: Sequence[str]) -> str:
@@ -162,9 +163,9 @@ def train_on_cluster(
             queue=queue or None,
         )
     for what, value in plan.rows():
-        _say(f"{what:8}{value}")
+        click.echo(f"{what:8}{value}")
     name = submit(plan, cluster)
-    code = wait(name, cluster=cluster, tell=_say)
+    code = wait(name, cluster=cluster, tell=click.echo)
     if code:
         raise TrainingError(
             f"TrainJob {name} failed", received=f"exit code {code}", fix=f"kubectl describe trainjob {name}"
@@ -218,16 +219,16 @@ def tell(report: str) -> None:
 
     from loc3r.settings import load_settings
 
-    _say(report)
+    click.echo(report)
     url = load_settings().report_url.get_secret_value()
     if not url:
         return
     body = json.dumps({"text": report}).encode()
     try:
         with urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=30):
-            _say("reported")
+            click.echo("reported")
     except OSError as error:
-        _say(f"the report could not be sent: {error}")
+        click.echo(f"the report could not be sent: {error}")
 
 
 def _champion(tracking_uri: str, name: str) -> str:
@@ -238,9 +239,3 @@ def _champion(tracking_uri: str, name: str) -> str:
     except Loc3RError as error:
         return f"unknown, {str(error).splitlines()[0]}"
     return champion.reference if champion else "nobody yet"
-
-
-def _say(line: str) -> None:
-    import click
-
-    click.echo(line)

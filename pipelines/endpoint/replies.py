@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 
-from pipelines.endpoint.record import Artifact, Change, Record, Task
-from pipelines.endpoint.runs import UNKNOWN
+from pipelines.endpoint.record import Artifact, Record, Task
+from pipelines.endpoint.runs import UNKNOWN, change_reply
 from pipelines.endpoint.shapes import Json, shape
 from pipelines.endpoint.status import status_json
 
@@ -72,15 +72,10 @@ def _task_detail(task: Task, run_id: str) -> Json:
         state=task.state,
         error=status_json(task.error, UNKNOWN) if task.error else None,
         outputs=_artifact_lists(task.artifacts),
-        state_history=[_status(change) for change in task.history],
+        state_history=[change_reply(each.state, each.time, each.error) for each in task.history],
     )
 
 
 def _artifact_lists(artifacts: list[Artifact]) -> Json:
     names = {artifact.name for artifact in artifacts}
     return {name: {"artifact_ids": [str(each.id) for each in artifacts if each.name == name]} for name in sorted(names)}
-
-
-def _status(change: Change) -> Json:
-    error = status_json(change.error, UNKNOWN) if change.error else None
-    return shape("V2beta1RuntimeStatus", state=change.state, update_time=change.time, error=error)

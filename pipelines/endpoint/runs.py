@@ -59,7 +59,7 @@ class Runs:
         new = {
             "run_id": run_id, "storage_state": "AVAILABLE", "created_at": time, "scheduled_at": time,
             "runtime_config": {**fields.get("runtime_config", {}), "parameters": arguments},
-            "state": "PENDING", "state_history": [_change("PENDING", time)],
+            "state": "PENDING", "state_history": [change_reply("PENDING", time)],
         }  # fmt: skip
         self.store.put("run", run_id, shape("V2beta1Run", **{**fields, **new}))
         process = processes.start(run_id, folder)
@@ -116,7 +116,7 @@ class Runs:
 
     def _enter(self, run_id: str, state: State, error: str = "") -> Json:
         run, time = self.store.get("run", run_id), now()
-        history = [*run["state_history"], _change(state, time, error)]
+        history = [*run["state_history"], change_reply(state, time, error)]
         news: Json = {"state": state, "state_history": history}
         if state in FINAL:
             news["finished_at"] = time
@@ -125,7 +125,8 @@ class Runs:
         return self.store.update("run", run_id, **news)
 
 
-def _change(state: State, time: str, error: str = "") -> Json:
+def change_reply(state: State, time: str, error: str = "") -> Json:
+    """A state that a run or a task entered, as the API shows it."""
     return shape(
         "V2beta1RuntimeStatus", state=state, update_time=time, error=status_json(error, UNKNOWN) if error else None
     )

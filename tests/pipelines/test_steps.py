@@ -31,7 +31,7 @@ def pin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pin:
     """Pin inputs in an empty volume, where the data revision is a mounted file."""
     (tmp_path / "volume").mkdir()
     monkeypatch.chdir(tmp_path / "volume")
-    monkeypatch.setattr(steps, "IMAGE_ROOT", ROOT)
+    monkeypatch.setattr("loc3r.cluster.plan.IMAGE_ROOT", str(ROOT))
     monkeypatch.setattr(steps, "REVISION", tmp_path / "dvc.lock")
 
     def pin(recipe: str = "recipes/rooms-demo.yaml", revision: str = "0a", test: str = "data/prepared/test") -> Any:
