@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from rich.console import Console
 
+from loc3r.client.wire import MODEL
 from loc3r.errors import ServiceError
 from loc3r.services.process import preferred_port
 from loc3r.services.triton import Ports, RunningTriton, TritonServer
@@ -113,7 +114,7 @@ def serve(
         metrics=metrics_port or preferred_port(8002),
     )
     repository.mkdir(parents=True, exist_ok=True)
-    load = ["loc3r"] if (repository / "loc3r" / "config.pbtxt").is_file() else []
+    load = [MODEL] if (repository / MODEL / "config.pbtxt").is_file() else []
     with Console(stderr=True).status("Starting Triton (the first start fetches it)"):
         server = TritonServer(repository, ports=ports, load=load)
     click.echo(f"gRPC {server.url}   HTTP 127.0.0.1:{ports.http}   metrics 127.0.0.1:{ports.metrics}/metrics")

@@ -59,16 +59,7 @@ class SceneShelf:
             UnknownSceneError: it is not, or no longer, open.
         """
         with self._lock:
-            scene = self._scenes.get(scene_id)
-            if scene is None:
-                raise UnknownSceneError(
-                    "the server holds no such scene",
-                    received=scene_id,
-                    expected=f"one of {len(self._scenes)} open scenes",
-                    fix="open the video again: the scene was closed, made room for others, or the server was restarted",
-                )
-            self._scenes.move_to_end(scene_id)
-            return scene
+            return self._use(scene_id)
 
     def leave(self, scene_id: str) -> None:
         """One opener fewer; the last one takes the scene with it.
@@ -76,11 +67,11 @@ class SceneShelf:
         Raises:
             UnknownSceneError: it is not open.
         """
-        scene = self.get(scene_id)
         with self._lock:
+            scene = self._use(scene_id)
             scene.openers -= 1
-            if scene.openers <= 0:
-                self._scenes.pop(scene_id, None)
+            if not scene.openers:
+                del self._scenes[scene_id]
 
     @property
     def used_bytes(self) -> int:
@@ -90,6 +81,18 @@ class SceneShelf:
 
     def __len__(self) -> int:
         return len(self._scenes)
+
+    def _use(self, scene_id: str) -> OpenedScene:
+        scene = self._scenes.get(scene_id)
+        if scene is None:
+            raise UnknownSceneError(
+                "the server holds no such scene",
+                received=scene_id,
+                expected=f"one of {len(self._scenes)} open scenes",
+                fix="open the video again: the scene was closed, made room for others, or the server was restarted",
+            )
+        self._scenes.move_to_end(scene_id)
+        return scene
 
     def _used(self) -> int:
         return sum(scene.size_bytes for scene in self._scenes.values())
