@@ -42,9 +42,14 @@ def read_vertices(path: Path) -> NDArray[np.float64]:
     header, mark, body = data.partition(b"end_header\n")
     if not mark or b"format binary_little_endian" not in header:
         raise SceneError(f"{path} can't be read", received=data[:40], expected="binary little-endian PLY")
-    count, layout = _vertex_layout(header.decode("ascii"))
+    try:
+        count, layout = _vertex_layout(header.decode("ascii", errors="replace"))
+    except (KeyError, ValueError) as error:  # a count that is no number, a kind that is none, a list
+        raise SceneError(f"{path} breaks the format", received=str(error), expected="numbers x, y, z") from error
     if len(body) < count * layout.itemsize:
         raise SceneError(f"{path} is truncated", received=f"{len(body)} bytes", expected=f"{count} vertices")
+    if count < 1 or not {"x", "y", "z"} <= set(layout.names or ()):
+        raise SceneError(f"{path} has no vertices", received=f"{count} of {layout.names}", expected="x, y, z")
     vertices = np.frombuffer(body, layout, count)
     return np.stack([vertices[axis].astype(np.float64) for axis in "xyz"], -1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,30 @@ def as_uint16(image: Image.Image, path: Path) -> NDArray[np.uint16]:
     return values.astype(np.uint16)
 
 
+def read_text(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        SceneError: missing, a folder, or not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SceneError(f"{path} can't be read", received=str(error), expected="a text file") from error
+
+
+def as_matrix(values: Any, shape: tuple[int, int], where: str) -> Floats:
+    """A matrix of ``shape`` from nested lists; NaN and infinity are let through.
+
+    Raises:
+        PoseError: they don't hold so many numbers; ``where`` names the file and field.
+    """
+    try:
+        return np.asarray(values, np.float64).reshape(shape)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise PoseError(f"{where} is no matrix", received=str(values)[:80], expected=f"{shape} numbers") from error
+
+
 def read_matrix(path: Path) -> Floats:
     """The 4x4 matrix in a text file; NaN and infinity are let through.
 
@@ -84,7 +109,7 @@ def read_matrix(path: Path) -> Floats:
     """
     if not path.is_file():
         raise SceneError("a matrix is missing", received=path, expected="a 4x4 matrix in a text file")
-    return parse_matrix(path.read_text(), str(path))
+    return parse_matrix(read_text(path), str(path))
 
 
 def parse_matrix(text: str, where: str) -> Floats:
@@ -114,10 +139,14 @@ def check_pose(pose: Floats, where: str) -> Floats:
 
 
 def read_meta(path: Path) -> dict[str, str]:
-    """``key = value`` lines of a ScanNet meta file; empty where there is no file."""
+    """``key = value`` lines of a ScanNet meta file; empty where there is no file.
+
+    Raises:
+        SceneError: it is no text.
+    """
     if not path.is_file():
         return {}
-    return dict(re.findall(r"^\s*(\w+)\s*=\s*(.*?)\s*$", path.read_text(), re.MULTILINE))
+    return dict(re.findall(r"^\s*(\w+)\s*=\s*(.*?)\s*$", read_text(path), re.MULTILINE))
 
 
 def read_objects(path: Path) -> tuple[RoomObject, ...]:
@@ -127,17 +156,19 @@ def read_objects(path: Path) -> tuple[RoomObject, ...]:
         SceneError: an entry lacks a field or has an unknown one.
     """
     try:
-        return tuple(_object(**entry) for entry in json.loads(path.read_text()))
-    except (TypeError, ValueError) as error:
+        return tuple(_object(**entry) for entry in json.loads(read_text(path)))
+    except (TypeError, ValueError, RecursionError) as error:
         raise SceneError(f"{path} is not a list of boxes", received=str(error), expected=_OBJECT_FIELDS) from error
 
 
 _OBJECT_FIELDS = "object_id, name, kind, center_m [3], size_m [3], yaw_rad"
 
 
-def _object(center_m: list[float], size_m: list[float], **fields: Any) -> RoomObject:
-    (x, y, z), (width, depth, height) = center_m, size_m
-    return RoomObject(center_m=(x, y, z), size_m=(width, depth, height), **fields)
+def _object(object_id: int, center_m: list[float], size_m: list[float], yaw_rad: float, **fields: Any) -> RoomObject:
+    (x, y, z), (width, depth, height) = map(float, center_m), map(float, size_m)
+    return RoomObject(
+        object_id=index(object_id), center_m=(x, y, z), size_m=(width, depth, height), yaw_rad=float(yaw_rad), **fields
+    )
 
 
 def numbered(folder: Path, suffix: str = ".jpg") -> dict[int, str]:

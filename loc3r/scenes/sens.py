@@ -39,6 +39,8 @@ FRAME = np.dtype(
 )
 """A frame's head, 96 bytes; ``color`` and ``depth`` are numbers of bytes."""
 IMU_BYTES = 128
+LARGEST_PX = 65535
+"""A JPEG can't be larger."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,7 +233,7 @@ def _read_header(sections: _Sections) -> SensHeader:
     path = sections.path
     _check(path, "colour compression", color_kind, color_kind in (RAW_COLOR, PNG, JPEG), "0 raw, 1 PNG, 2 JPEG")
     _check(path, "depth compression", depth_kind, depth_kind in (RAW_DEPTH, ZLIB_DEPTH), "0 raw, 1 zlib")
-    _check(path, "image sizes", sizes, min(sizes) > 0, "widths and heights above 0")
+    _check(path, "image sizes", sizes, min(sizes) > 0 and max(sizes) <= LARGEST_PX, f"1 to {LARGEST_PX} px")
     _check(path, "depth unit", units, 0 < units < np.inf, "units a metre, above 0")
     return SensHeader(
         sensor, intrinsic_color, intrinsic_depth, color_kind, depth_kind, sizes[:2], sizes[2:], units, frames,

@@ -36,6 +36,7 @@ FAULTS = {
     "missing depth": (lambda s: s.depth_path(1).unlink(), "000001.png", "depth", "error"),
     "zero depth": (lambda s: paint(s.depth_path(3), 0), "000003.png", "depth", "warning"),
     "missing pose": (lambda s: s.pose_path(1).unlink(), "000001.txt", "pose", "error"),
+    "pose of bytes": (lambda s: s.pose_path(1).write_bytes(b"\xff\xfe"), "000001.txt", "pose", "error"),
     "nan pose": (lambda s: s.pose_path(1).write_text("nan " * 16), "000001.txt", "pose", "warning"),
     "lost pose": (lambda s: s.pose_path(1).write_text("-inf " * 16), "000001.txt", "pose", "warning"),
     "stretched pose": (lambda s: s.pose_path(1).write_text("3 " * 16), "000001.txt", "pose", "error"),

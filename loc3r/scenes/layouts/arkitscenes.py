@@ -21,7 +21,7 @@ from scipy.spatial.transform import Rotation
 from loc3r.errors import FrameError, SceneError
 from loc3r.geometry.camera import scale_intrinsics
 from loc3r.geometry.turns import turn_intrinsics, turn_pose, turn_size, turns_upright
-from loc3r.scenes.read import by, read_depth_mm, read_image
+from loc3r.scenes.read import by, read_depth_mm, read_image, read_text
 from loc3r.scenes.scene import NO_POSE, Floats, Scene
 
 TOLERANCE_S = 0.005
@@ -155,7 +155,7 @@ class _Timeline:
 
     def __init__(self, folder: Path, suffix: str) -> None:
         self.folder = folder
-        named = ((re.search(r"([\d.]+)$", path.stem), path) for path in folder.glob(f"*{suffix}"))
+        named = ((re.search(r"(?<![\d.])(\d+(?:\.\d+)?)$", path.stem), path) for path in folder.glob(f"*{suffix}"))
         pairs = sorted((float(found[1]), path) for found, path in named if found)
         self.seconds: Floats = np.array([seconds for seconds, _ in pairs])
         self.paths = [path for _, path in pairs]
@@ -183,7 +183,7 @@ def _frames(path: Path) -> Path:
 
 def _read_trajectory(path: Path) -> tuple[Floats, Floats]:
     """Moments (N,) in seconds, sorted, and camera-to-world poses (N, 4, 4)."""
-    lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
+    lines = [line.split() for line in read_text(path).splitlines() if line.strip()]
     try:
         table = np.array(lines, np.float64).reshape(-1, 7)
     except ValueError as error:
@@ -201,10 +201,10 @@ def _read_trajectory(path: Path) -> tuple[Floats, Floats]:
 def _read_pincam(path: Path, size_px: tuple[int, int]) -> Floats:
     """Intrinsics (3, 3) for images of ``size_px``, which may be smaller or larger than the file's."""
     try:
-        width, height, fx, fy, cx, cy = (float(word) for word in path.read_text().split())
+        width, height, fx, fy, cx, cy = (float(word) for word in read_text(path).split())
     except ValueError as error:
         raise SceneError(f"{path} breaks the format", received=str(error), expected="6 numbers") from error
-    if width / height != size_px[0] / size_px[1]:
-        raise SceneError(f"{path} is of other images", received=by((int(width), int(height))), expected=by(size_px))
+    if not (width > 0 and height > 0 and width / height == size_px[0] / size_px[1]):
+        raise SceneError(f"{path} is of other images", received=f"{width:g}x{height:g}", expected=by(size_px))
     matrix = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
     return scale_intrinsics(matrix, size_px[0] / width, size_px[1] / height)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from loc3r.errors import PoseError, SceneError
 from loc3r.scenes.layouts.numbered import NumberedFrames
-from loc3r.scenes.read import numbered, read_depth_mm, read_image
+from loc3r.scenes.read import as_matrix, numbered, read_depth_mm, read_image, read_text
 from loc3r.scenes.scene import Floats
 
 Z_UP_FROM_Y_DOWN: Floats = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
@@ -74,7 +74,7 @@ class PosedClip(NumberedFrames):
     @cached_property
     def intrinsic_color(self) -> Floats:
         """Intrinsics (3, 3) of the colour and the depth frames."""
-        return np.asarray(self.cameras["K"], np.float64)
+        return np.asarray(self.cameras["K"])
 
     @cached_property
     def intrinsic_depth(self) -> Floats:
@@ -98,13 +98,16 @@ def read_cameras(path: Path) -> dict[str, Any]:
         SceneError: missing, no JSON, or without ``K`` or ``cam2world_opencv``.
     """
     try:
-        cameras: dict[str, Any] = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        cameras: dict[str, Any] = json.loads(read_text(path))
+        missing = {"K", "cam2world_opencv"} - cameras.keys()
+    except (ValueError, RecursionError, AttributeError) as error:
         raise SceneError(f"{path} can't be read", received=str(error), expected="a JSON object") from error
-    missing = {"K", "cam2world_opencv"} - set(cameras)
     if missing:
         raise SceneError(f"{path} lacks {', '.join(sorted(missing))}", received=sorted(cameras), expected="both")
-    return cameras
+    for name in {"cam2world_opencv", "source_index"} & cameras.keys():
+        if not isinstance(cameras[name], list):
+            raise SceneError(f"{path}: {name}", received=str(cameras[name])[:80], expected="a list, one a frame")
+    return {**cameras, "K": as_matrix(cameras["K"], (3, 3), f"{path}: K")}
 
 
 def z_up(pose: Any, where: str) -> Floats:
@@ -113,7 +116,5 @@ def z_up(pose: Any, where: str) -> Floats:
     Raises:
         PoseError: not a 4x4 matrix; ``where`` names the file.
     """
-    try:
-        return Z_UP_FROM_Y_DOWN @ np.asarray(pose, np.float64).reshape(4, 4)
-    except (TypeError, ValueError) as error:
-        raise PoseError(f"{where} holds no 4x4 matrix", received=str(pose)[:80], expected="16 numbers") from error
+    with np.errstate(invalid="ignore"):  # infinity marks a frame that tracking lost
+        return np.asarray(Z_UP_FROM_Y_DOWN @ as_matrix(pose, (4, 4), where), np.float64)

@@ -84,8 +84,8 @@ class PosedVideo(Scene):
         cameras = read_cameras(path)
         poses = cameras["cam2world_opencv"]
         numbers = cameras.get("source_index", range(len(poses)))
-        if len(numbers) != len(poses):
-            expected = f"{len(numbers)}, as source_index has"
+        if len(numbers) != len(poses) or not all(isinstance(number, int) for number in numbers):
+            expected = f"{len(numbers)}, as source_index has whole numbers"
             raise SceneError(f"{path}: cam2world_opencv", received=f"{len(poses)} poses", expected=expected)
         return {number: z_up(pose, str(path)) for number, pose in zip(numbers, poses, strict=True)}
 
@@ -102,7 +102,7 @@ class PosedVideo(Scene):
     @cached_property
     def intrinsic_color(self) -> Floats:
         """Intrinsics (3, 3) of the upright pictures."""
-        return np.asarray(read_cameras(self.path / "meta.json")["K"], np.float64)
+        return np.asarray(read_cameras(self.path / "meta.json")["K"])
 
     @property
     def intrinsic_depth(self) -> Floats:

@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from loc3r.errors import FrameError, PoseError, SceneError, VideoError
+from loc3r.errors import FrameError, SceneError, VideoError
 from loc3r.geometry.camera import scale_intrinsics
 from loc3r.scenes.layouts.posed_video import picture
-from loc3r.scenes.read import read_depth_mm, read_image
+from loc3r.scenes.read import as_matrix, read_depth_mm, read_image, read_text
 from loc3r.scenes.scene import NO_POSE, Floats, Scene
 from loc3r.scenes.video import VideoFile
 
@@ -73,9 +73,9 @@ class ScannetppScene(Scene):
         """Entries of the JSON by frame number, sorted."""
         path = self.path / CAMERAS
         try:
-            entries: dict[str, dict[str, Any]] = json.loads(path.read_text())
-            return dict(sorted((int(name.removeprefix("frame_")), entry) for name, entry in entries.items()))
-        except (ValueError, AttributeError) as error:
+            entries: dict[str, dict[str, Any]] = json.loads(read_text(path))
+            return dict(sorted((int(name.removeprefix("frame_")), dict(entry)) for name, entry in entries.items()))
+        except (TypeError, ValueError, AttributeError, RecursionError) as error:
             raise SceneError(f"{path} breaks the format", received=str(error), expected="frame_000000: {…}") from error
 
     def color_path(self, frame_id: int) -> Path:
@@ -146,11 +146,7 @@ class ScannetppScene(Scene):
         return self._matrix(frame_id, "intrinsic", self._cameras[frame_id].get("intrinsic"), (3, 3))
 
     def _matrix(self, frame_id: int, field: str, values: object, shape: tuple[int, int]) -> Floats:
-        try:
-            return np.asarray(values, np.float64).reshape(shape)
-        except (TypeError, ValueError) as error:
-            where = f"{self.path / CAMERAS}: {_name(frame_id)}: {field}"
-            raise PoseError(where, received=str(values)[:80], expected=f"a matrix of {shape}") from error
+        return as_matrix(values, shape, f"{self.path / CAMERAS}: {_name(frame_id)}: {field}")
 
     @classmethod
     def mesh_path(cls, path: Path) -> Path:
