@@ -15,10 +15,13 @@ from hypothesis import strategies as st
 from loc3r.datasets.readers import (
     question_type,
     read_annotations,
+    read_beacon3d,
     read_grounding,
+    read_msqa,
     read_scanqa,
     read_sqa3d,
     read_sqa3d_localization,
+    read_sqa3d_localization_files,
     read_vsibench,
     read_vsibench_scenes,
     with_grounding,
@@ -257,6 +260,29 @@ def test_missing_truncated_and_empty_files_are_named(root: Path, tmp_path: Path)
         read_vsibench(tmp_path)
     with pytest.raises(AnnotationError, match="no annotations"):
         read_annotations(tmp_path, "train", box_center)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, f"[{'9' * 5000}]", '[{"question_id": "x"}]'])
+def test_json_that_python_can_t_hold_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "scannet_qa.json").write_text(text)
+    with pytest.raises(AnnotationError, match="scannet_qa"):
+        read_beacon3d(tmp_path)
+    with pytest.raises(AnnotationError, match="can't be read"):
+        read_sqa3d_localization_files(tmp_path, tmp_path, box_center)
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    row = {"question_id": "s_0_0_class_no", "scene_id": "s", "question": "What is it?", "answers": ["chair"]}
+    (tmp_path / "scannet_qa.json").write_text(json.dumps([row]), encoding="utf-8-sig")
+    assert read_beacon3d(tmp_path)[0].question_type == "class"
+
+
+def test_an_alignment_that_can_t_be_undone_is_refused(tmp_path: Path) -> None:
+    row = {"index": 0, "scan_id": "s", "type": "counting", "situation": "", "question": "", "answers": [],
+           "location": [0, 0, 0]}  # fmt: skip
+    (tmp_path / "rows.json").write_text(json.dumps([row]))
+    with pytest.raises(AnnotationError, match="axisAlignment"):
+        read_msqa(tmp_path / "rows.json", lambda scan_id: np.zeros((4, 4)))
 
 
 def test_lines_end_at_newlines_alone(root: Path, tmp_path: Path) -> None:

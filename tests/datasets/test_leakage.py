@@ -15,6 +15,7 @@ from loc3r.scenes.command import data
 
 def test_rescans_are_one_room() -> None:
     assert room_of("scene0012_00") == room_of("scene0012_03") == "scene0012"
+    assert room_of("scannet/scene0012_01.mp4") == "scene0012"
     assert room_of("room_000012_00") == "room_000012_00" and room_of("41069025") == "41069025"
 
 
@@ -78,3 +79,18 @@ def test_plans_say_licence_access_and_unknown_sizes() -> None:
     plan = CliRunner().invoke(data, ["plan", "scanqa"]).output
     assert "CC BY-NC-SA 3.0" in plan and "github.com/ATR-DBI/ScanQA" in plan and "size unknown" in plan
     assert "no plan for this data set" in str(CliRunner().invoke(data, ["plan", "nothing"]).exception)
+
+
+def test_a_folder_of_posed_images_names_its_scenes_not_the_numbers_of_its_poses(tmp_path: Path) -> None:
+    folder = tmp_path / "posed_images" / "scene0001_00"
+    folder.mkdir(parents=True)
+    for name in ("intrinsic.txt", "00000.jpg", "00000.txt"):
+        (folder / name).write_text("1 0 0 0")
+    assert scenes_in(tmp_path) == scenes_in(tmp_path / "posed_images") == {"scene0001_00"}
+
+
+@pytest.mark.parametrize("text", ["[1]", "{", '{"shards": [{}]}'])
+def test_a_broken_manifest_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "manifest.json").write_text(text)
+    with pytest.raises(AnnotationError, match="manifest"):
+        scenes_in(tmp_path)

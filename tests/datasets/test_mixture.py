@@ -104,6 +104,7 @@ def test_more_than_there_is_is_refused(samples: list[Sample]) -> None:
         ("parts: {sqa3d: {weight: 1, count: 2}}", "not both"),
         ("parts: {sqa3: {weight: 1}}", "parts.sqa3"),
         ("parts: {sqa3d: {weight: -1}}", "parts.sqa3d.weight"),
+        ("parts: {sqa3d: {weight: .inf}}", "parts.sqa3d.weight"),
         ("parts: {sqa3d: {}}\ntotal: 5", "no part has one"),
         ("parts: [", "can't be read"),
     ],
