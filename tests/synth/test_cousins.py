@@ -18,12 +18,14 @@ from scipy.spatial.transform import Rotation
 from loc3r.datasets.readers import box_centers, read_sqa3d, read_sqa3d_localization, read_vsibench_scenes
 from loc3r.datasets.records import BoxRecord, SceneRecord
 from loc3r.datasets.sample import Sample
-from loc3r.errors import SceneError
+from loc3r.errors import AnnotationError, SceneError
 from loc3r.geometry.headings import angle_between_deg
 from loc3r.synth.boxes import bottom_m, inside_room, top_m
 from loc3r.synth.cousins.boxes import Upright, main_direction_rad, upright
+from loc3r.synth.cousins.disk import make_rooms
 from loc3r.synth.cousins.match import Surroundings, match
 from loc3r.synth.cousins.rebuild import LOWEST_DOOR_M, Cousin, rebuild
+from loc3r.synth.cousins.run import Job
 from loc3r.synth.cousins.table import load_table
 from loc3r.synth.cousins.text import NOT_GEOMETRIC, NOT_REBUILT, UNNAMED, Judge
 from loc3r.synth.cousins.tour import tour
@@ -110,6 +112,32 @@ def test_a_room_is_rebuilt_with_its_layout() -> None:
     assert all(inside_room(thing, cousin.room.size_m) for thing in cousin.room.furniture)
     person = np.linalg.inv(cousin.room.raw_from_room) @ [-2.4, 1.0, 0, 1]
     assert 0.29 < person[0] < cousin.room.size_m[0]
+
+
+def test_boxes_without_a_shape_are_left_out_and_counted() -> None:
+    scene = table_scene()
+    whole = scene.object_bbox["table"][0]
+    flat = whole.model_copy(update={"axes_lengths": [0.0, 0.0, 0.0]})
+    broken = [whole.model_copy(update={"normalized_axes": [0.0] * 9}),
+              whole.model_copy(update={"axes_lengths": [1e6, 1.0, 1.0]})]  # fmt: skip
+    boxes = {**scene.object_bbox, "table": [whole, flat, *broken]}
+    cousin = rebuilt(scene.model_copy(update={"object_bbox": boxes}))
+    assert cousin.unknown["table, without a shape"] == 2
+    assert list(cousin.was.values()).count("table") == 2
+    with pytest.raises(SceneError, match="can be rebuilt"):
+        rebuilt(scene_of({"table": broken}))
+
+
+def test_a_speaker_far_away_is_refused_before_any_floor_is_laid() -> None:
+    with pytest.raises(SceneError, match="no room is so large"):
+        rebuilt(table_scene(), [(1e9, 0.0)])
+
+
+@pytest.mark.parametrize("scene_id", ["", "a/b", "../a", ".a", "a\0", "x" * 300])
+def test_an_id_that_names_no_folder_is_refused(tmp_path: Path, scene_id: str) -> None:
+    job = Job(scene_id, table_scene(), (), "test", 2)
+    with pytest.raises(AnnotationError, match="names its folder"):
+        make_rooms("cousins", tmp_path, [job], print, 1)
 
 
 def test_a_door_inside_the_room_gets_its_own_wall() -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from loc3r.datasets.records import BoxRecord, SceneRecord
+from loc3r.errors import SceneError
 from loc3r.synth.room import Floats
 
 FLOOR_PERCENTILE = 10
@@ -18,6 +19,8 @@ MARGIN_M = 0.05
 AROUND_PEOPLE_M = 0.3
 """From a speaker to the wall, at least."""
 LOWEST_ROOM_M = 2.4
+LARGEST_ROOM_M = 60.0
+"""No scan is of a larger one: a box or a speaker that lies so far off is a fault of its file."""
 AT_WALL_M = 0.3
 """What is so near a side of the room stands at its wall."""
 
@@ -54,6 +57,14 @@ class Layout:
     raw_from_room: Floats
 
 
+def has_shape(box: BoxRecord) -> bool:
+    """Whether a box is one: its axes at right angles, its lengths not below 0 (it may be flat) and no room's."""
+    axes = np.reshape(box.normalized_axes, (3, 3))
+    with np.errstate(over="ignore", invalid="ignore"):
+        squared = np.allclose(axes @ axes.T, np.eye(3), atol=0.05)
+    return bool(squared and min(box.axes_lengths) >= 0 and max(box.axes_lengths) <= LARGEST_ROOM_M)
+
+
 def upright(name: str, box: BoxRecord) -> Upright:
     """The upright box of a leaning one: the smallest rectangle around its footprint, and its typical height.
 
@@ -77,8 +88,11 @@ def layout_of(
     """A scene's boxes of these classes in a rectangular room that holds them and the people (x, y).
 
     The walls follow the boxes' main direction; nothing more is known of them, but perhaps how much floor they enclose.
+
+    Raises:
+        SceneError: no room is so large.
     """
-    raw = [upright(name, box) for name in names for box in scene.object_bbox.get(name, ())]
+    raw = [upright(name, box) for name in names for box in scene.object_bbox.get(name, ()) if has_shape(box)]
     yaw = main_direction_rad(raw)
     turn = _turn(-yaw)
     people = np.array(people_m, float).reshape(-1, 2) @ turn.T
@@ -93,6 +107,9 @@ def layout_of(
     room_from_raw[:3, 3] = -low[0], -low[1], -floor_m
     things = tuple(_moved(thing, room_from_raw, yaw) for thing in raw)
     size = (float(high[0] - low[0]), float(high[1] - low[1]), max(LOWEST_ROOM_M, top_m - floor_m + MARGIN_M))
+    if not all(side <= LARGEST_ROOM_M for side in size):
+        received = " x ".join(f"{side:.3g}" for side in size) + " m around all boxes and speakers"
+        raise SceneError("no room is so large", received=received, expected=f"at most {LARGEST_ROOM_M:g} m a side")
     return Layout(things, size, np.asarray(np.linalg.inv(room_from_raw), np.float64))
 
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from loc3r.errors import DataError, SceneError
+from loc3r.errors import AnnotationError, DataError, SceneError
 from loc3r.files import hash_json, read_json, write_json
 from loc3r.scenes.format import SceneFolder
 from loc3r.scenes.writer import write_scene
@@ -33,6 +33,7 @@ from loc3r.synth.walk import furniture_seen
 from loc3r.synth.workers import make_all
 
 Part = dict[str, Any]
+LONGEST_ID = 200
 
 
 class Job(Protocol):
@@ -76,8 +77,11 @@ def make_rooms(
     """Make what is missing under ``root`` with ``make``, which ends with ``write_part``; all parts by scene id.
 
     Raises:
+        AnnotationError: a scene's id can't name a folder.
         DataError: the folder holds other rooms.
     """
+    for job in jobs:
+        _check_name(job.scene_id)
     _check_folder(root, jobs)
     for half_made in (root / "scans").glob(".*"):
         shutil.rmtree(half_made)  # a stopped run's
@@ -185,6 +189,13 @@ def _is_done(root: Path, job: Job) -> bool:
         return False
     part = read_json(path)
     return bool(part["made_by"] == job.hash) and ("dropped" in part or (root / "scans" / job.scene_id).is_dir())
+
+
+def _check_name(scene_id: str) -> None:
+    plain = scene_id.isprintable() and "/" not in scene_id and not scene_id.startswith(".")
+    if not scene_id or not plain or len(scene_id.encode(errors="replace")) > LONGEST_ID:
+        expected = f"1 to {LONGEST_ID} bytes of a name without / and without a dot in front"
+        raise AnnotationError("a scene's id names its folder", received=repr(scene_id)[:80], expected=expected)
 
 
 def _check_folder(root: Path, jobs: Sequence[Job]) -> None:

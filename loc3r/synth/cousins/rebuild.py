@@ -13,7 +13,7 @@ import numpy as np
 from loc3r.datasets.records import SceneRecord
 from loc3r.errors import SceneError
 from loc3r.synth.boxes import bottom_m, top_m
-from loc3r.synth.cousins.boxes import Upright, layout_of
+from loc3r.synth.cousins.boxes import Upright, has_shape, layout_of
 from loc3r.synth.cousins.match import STANDS_M, Match, Surroundings, match
 from loc3r.synth.cousins.table import Table
 from loc3r.synth.furniture import FurniturePack, Split
@@ -48,7 +48,7 @@ class Cousin:
     stretch: dict[int, float]
     """Object id to the largest factor that its model's sides were stretched by; plain boxes have none."""
     unknown: Counter[str]
-    """Boxes of classes that the table lacks."""
+    """Boxes of classes that the table lacks, and boxes that are none, by class."""
 
 
 def rebuild(
@@ -72,10 +72,13 @@ def rebuild(
         floor_m2: how much floor the room has at least.
 
     Raises:
-        SceneError: no box is of a class that the table knows.
+        SceneError: no box is of a class that the table knows, or the room would be too large.
     """
     unknown = Counter({name: len(boxes) for name, boxes in scene.object_bbox.items() if name not in table.classes})
-    names = [name for name, boxes in scene.object_bbox.items() if name in table.classes and boxes]
+    known = {name: boxes for name, boxes in scene.object_bbox.items() if name in table.classes}
+    names = [name for name, boxes in known.items() if any(map(has_shape, boxes))]
+    broken = {f"{name}, without a shape": sum(not has_shape(box) for box in boxes) for name, boxes in known.items()}
+    unknown.update({name: count for name, count in broken.items() if count})
     if not names:
         raise SceneError("nothing of this layout can be rebuilt", received=sorted(unknown), expected="known classes")
     seed = seed_of(scene_id)
