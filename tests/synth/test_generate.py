@@ -104,6 +104,14 @@ def test_more_rooms_keep_those_that_are_there_and_other_parameters_do_not(tmp_pa
     assert len(SceneFolder(root / "scans" / "room_800001_00").frame_ids) == 3
 
 
+def test_a_neighbour_that_is_no_data_set_does_not_matter(tmp_path: Path) -> None:
+    for name, content in (("broken", "{rooms"), ("foreign", "[1]")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.json").write_text(content)
+    (tmp_path / "odd" / "manifest.json").mkdir(parents=True)
+    generate(tmp_path / "rooms", 1, SEED, "train", workers=1, frames=2, situations=1)
+
+
 def test_no_seed_may_be_in_two_splits(made: Path) -> None:
     with pytest.raises(DataError, match="another split") as caught:
         generate(made.parent / "test", 5, SEED + ROOMS - 1, "test", workers=1)
