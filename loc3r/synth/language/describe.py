@@ -17,7 +17,7 @@ from loc3r.synth.language.people import PEOPLE_USES
 from loc3r.synth.language.phrases import USES
 from loc3r.synth.language.plain import plain_samples
 from loc3r.synth.language.questions import TYPES, Question, Scene
-from loc3r.synth.language.situations import FORMS, Placement, Situation, Stage, word
+from loc3r.synth.language.situations import FORMS, Draw, Placement, Situation, Stage, word
 from loc3r.synth.language.view import RoomView
 from loc3r.synth.language.vsi import vsi_samples
 from loc3r.synth.language.wide import word_widely
@@ -33,8 +33,6 @@ FIRST_ID = 900_000_000_000
 """Question ids start here, far from the public files' own."""
 MOST_SITUATIONS = 900
 _DRAWS = 40
-
-Draw = Callable[[Stage, np.random.Generator], Placement | None]
 
 
 @dataclass(frozen=True)
