@@ -9,7 +9,7 @@ What a text leaves open, as far as ``told_apart`` can see, is not told.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -48,9 +48,8 @@ class Remark:
     least: int = 1
     """How many of them are there."""
 
-    def holds(self, view: RoomView, position_m: Floats, heading_rad: float) -> bool:
-        """Whether someone else, at another pose, could say it."""
-        sights = view.sights(position_m, heading_rad)
+    def holds(self, sights: Mapping[int, Sight]) -> bool:
+        """Whether someone else could say it, who has the things around them like this."""
         return sum(self.where in sides_of(sights[number]) for number in self.object_ids) >= self.least
 
 
@@ -60,17 +59,17 @@ def word_freely(stage: Stage, placement: Placement, rng: np.random.Generator) ->
     ``stage`` knows the names that pick out one thing; the placement may speak of others as well.
     """
     loose = _loose(stage, placement)
-    others = list(_others(stage.view, placement, loose))
+    others = [stage.view.sights(*pose) for pose in _others(stage.view, placement, loose)]
     for _ in range(TRIES):
         remarks = _remarks(stage, placement, rng)
-        if told_apart(stage.view, others, remarks):
+        if told_apart(others, remarks):
             return word_widely(stage, placement, rng, [(remark.name, remark.where) for remark in remarks])
     return None
 
 
-def told_apart(view: RoomView, others: list[Pose], remarks: list[Remark]) -> bool:
-    """Whether at each of the other poses something that was remarked isn't so."""
-    return not any(all(remark.holds(view, *pose) for remark in remarks) for pose in others)
+def told_apart(others: list[dict[int, Sight]], remarks: list[Remark]) -> bool:
+    """Whether at each of the other poses, given by what is around them, something that was remarked isn't so."""
+    return not any(all(remark.holds(sights) for remark in remarks) for sights in others)
 
 
 def facing(stage: Stage, rng: np.random.Generator) -> Placement | None:
