@@ -17,7 +17,7 @@ import numpy as np
 from loc3r.geometry.headings import wrap_rad
 from loc3r.synth.language.nouns import NUMBER_WORDS, has_plural, may_be_called, plural, written
 from loc3r.synth.language.referents import rivals
-from loc3r.synth.language.situations import Placement, Situation, Stage, between_things, is_sight, pick
+from loc3r.synth.language.situations import Placement, Situation, Stage, between_things, is_sight, pick, way_rad
 from loc3r.synth.language.text import Text, naming
 from loc3r.synth.language.view import RoomView, Sight
 from loc3r.synth.language.wide import CLOCK_SHARE, HOURS, sides_of, word_widely
@@ -123,11 +123,11 @@ def _instead(view: RoomView, placement: Placement, thing: RoomObject, rival: Roo
     faced = view.by_id[placement.roles["y"].object_ids[0]] if "y" in placement.roles else None
     position, heading = placement.position_m, placement.heading_rad
     if faced is thing:
-        return position, wrap_rad(heading + _way_rad(position, rival) - _way_rad(position, thing))
+        return position, wrap_rad(heading + way_rad(position, rival) - way_rad(position, thing))
     turn = rival.yaw_rad - thing.yaw_rad
     moved = np.array(rival.center_m[:2]) + _turned(position - np.array(thing.center_m[:2]), turn)
     if faced is not None:
-        turn = _way_rad(moved, faced) - _way_rad(position, faced)
+        turn = way_rad(moved, faced) - way_rad(position, faced)
     return moved, wrap_rad(heading + turn)
 
 
@@ -187,11 +187,6 @@ def _before_sides(view: RoomView, thing: RoomObject) -> Iterator[Pose]:
 def _is_at(placement: Placement, position_m: Floats, heading_rad: float) -> bool:
     away_m = float(np.linalg.norm(position_m - placement.position_m))
     return away_m < SAME_PLACE_M and abs(wrap_rad(heading_rad - placement.heading_rad)) < SAME_WAY_RAD
-
-
-def _way_rad(position_m: Floats, thing: RoomObject) -> float:
-    offset = np.array(thing.center_m[:2]) - position_m
-    return float(np.arctan2(offset[1], offset[0]))
 
 
 def _turned(offset_m: Floats, angle_rad: float) -> Floats:

@@ -275,6 +275,12 @@ def pick(rng: np.random.Generator, things: tuple[RoomObject, ...] | list[RoomObj
     return things[int(rng.integers(len(things)))] if things else None
 
 
+def way_rad(position_m: Floats, thing: RoomObject) -> float:
+    """Heading from a place (2,) to a thing's centre."""
+    offset = _center(thing) - position_m
+    return float(np.arctan2(offset[1], offset[0]))
+
+
 def is_sight(thing: RoomObject) -> bool:
     """Whether one can face it, or have it on one's left: not so of what is overhead or underfoot."""
     return blocks_standing(thing) and thing.center_m[2] + thing.size_m[2] / 2 < OVERHEAD_M + 0.6
@@ -352,10 +358,9 @@ def _under(thing: RoomObject) -> frozenset[int]:
 
 def _heading_to(position_m: Floats, thing: RoomObject, least_m: float = LEAST_LOOK_M) -> float | None:
     """Heading from a place to a thing's centre; None where it is too near or around the place."""
-    offset = _center(thing) - position_m
-    if np.linalg.norm(offset) < least_m or thing.distance_xy_m(position_m) < min(least_m, 0.3):
+    if np.linalg.norm(_center(thing) - position_m) < least_m or thing.distance_xy_m(position_m) < min(least_m, 0.3):
         return None
-    return float(np.arctan2(offset[1], offset[0]))
+    return way_rad(position_m, thing)
 
 
 def _turn_deg(start_rad: float, end_rad: float) -> float:
