@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, overload
 
@@ -39,3 +40,9 @@ def sqa3d_from_heading(heading_rad: float) -> dict[str, float]:
     """The SQA3D quaternion of a heading: the inverse of ``heading_from_sqa3d``."""
     half = (heading_rad - np.pi) / 2
     return {"_x": 0.0, "_y": 0.0, "_z": float(np.sin(half)), "_w": float(np.cos(half))}
+
+
+def turn_matrix(angle_rad: float) -> NDArray[np.float64]:
+    """Turns points of the floor plane counter-clockwise, (2, 2); its columns are the turned axes."""
+    cos, sin = math.cos(angle_rad), math.sin(angle_rad)
+    return np.array([[cos, -sin], [sin, cos]])

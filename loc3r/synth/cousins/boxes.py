@@ -10,6 +10,7 @@ import numpy as np
 
 from loc3r.datasets.records import BoxRecord, SceneRecord
 from loc3r.errors import SceneError
+from loc3r.geometry.headings import turn_matrix
 from loc3r.synth.room import Floats
 
 FLOOR_PERCENTILE = 10
@@ -76,7 +77,7 @@ def upright(name: str, box: BoxRecord) -> Upright:
     yaws = [math.atan2(axis[1], axis[0]) for axis in axes if math.hypot(axis[0], axis[1]) > 1e-6]
     rectangles = [(_extents(corners, yaw), yaw) for yaw in yaws]
     (low, high), yaw = min(rectangles, key=lambda found: float(np.prod(found[0][1] - found[0][0])))
-    center = _turn(yaw) @ ((low + high) / 2)
+    center = turn_matrix(yaw) @ ((low + high) / 2)
     height = float(np.linalg.norm(axes[:, 2] * lengths))
     size = (float(high[0] - low[0]), float(high[1] - low[1]), height)
     return Upright(name, (float(center[0]), float(center[1]), float(box.centroid[2])), size, yaw)
@@ -94,7 +95,7 @@ def layout_of(
     """
     raw = [upright(name, box) for name in names for box in scene.object_bbox.get(name, ()) if has_shape(box)]
     yaw = main_direction_rad(raw)
-    turn = _turn(-yaw)
+    turn = turn_matrix(-yaw)
     people = np.array(people_m, float).reshape(-1, 2) @ turn.T
     corners = np.concatenate([thing.corners_m for thing in raw]) @ turn.T
     low = np.min([corners.min(0) - MARGIN_M, *(people - AROUND_PEOPLE_M)], axis=0)
@@ -142,10 +143,5 @@ def _moved(thing: Upright, room_from_raw: Floats, yaw_rad: float) -> Upright:
 
 def _extents(corners: Floats, yaw_rad: float) -> tuple[Floats, Floats]:
     """Lowest and highest corner (2,) of points in axes turned by ``yaw_rad``."""
-    turned = corners @ _turn(yaw_rad)
+    turned = corners @ turn_matrix(yaw_rad)
     return turned.min(0), turned.max(0)
-
-
-def _turn(yaw_rad: float) -> Floats:
-    cos, sin = math.cos(yaw_rad), math.sin(yaw_rad)
-    return np.array([[cos, -sin], [sin, cos]])

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from loc3r.geometry.headings import wrap_rad
+from loc3r.geometry.headings import turn_matrix, wrap_rad
 from loc3r.synth.language.nouns import NUMBER_WORDS, has_plural, may_be_called, plural, written
 from loc3r.synth.language.referents import rivals
 from loc3r.synth.language.situations import Placement, Situation, Stage, between_things, is_sight, pick, way_rad
@@ -125,7 +125,7 @@ def _instead(view: RoomView, placement: Placement, thing: RoomObject, rival: Roo
     if faced is thing:
         return position, wrap_rad(heading + way_rad(position, rival) - way_rad(position, thing))
     turn = rival.yaw_rad - thing.yaw_rad
-    moved = np.array(rival.center_m[:2]) + _turned(position - np.array(thing.center_m[:2]), turn)
+    moved = np.array(rival.center_m[:2]) + turn_matrix(turn) @ (position - np.array(thing.center_m[:2]))
     if faced is not None:
         turn = way_rad(moved, faced) - way_rad(position, faced)
     return moved, wrap_rad(heading + turn)
@@ -178,7 +178,7 @@ def _loose_remarks(stage: Stage, around: list[Sight]) -> Iterator[Remark]:
 def _before_sides(view: RoomView, thing: RoomObject) -> Iterator[Pose]:
     """The free places before the four sides of a thing, and the headings from there to its middle."""
     for quarter in range(4):
-        out = _turned(thing.front, quarter * np.pi / 2)
+        out = turn_matrix(quarter * np.pi / 2) @ thing.front
         spot = view.free_spot(thing, out)
         if spot is not None:
             yield spot, float(np.arctan2(-out[1], -out[0]))
@@ -187,8 +187,3 @@ def _before_sides(view: RoomView, thing: RoomObject) -> Iterator[Pose]:
 def _is_at(placement: Placement, position_m: Floats, heading_rad: float) -> bool:
     away_m = float(np.linalg.norm(position_m - placement.position_m))
     return away_m < SAME_PLACE_M and abs(wrap_rad(heading_rad - placement.heading_rad)) < SAME_WAY_RAD
-
-
-def _turned(offset_m: Floats, angle_rad: float) -> Floats:
-    cos, sin = np.cos(angle_rad), np.sin(angle_rad)
-    return np.array([[cos, -sin], [sin, cos]]) @ offset_m
