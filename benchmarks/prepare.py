@@ -82,7 +82,7 @@ def main() -> None:
         folders = scene_folders(root)
         peers_s = seconds(lambda: [peers_sample(folder, recipe.data) for folder in folders]) / len(folders)
         fresh = (Path(scratch) / f"prepared-{i}" for i in itertools.count())  # in an old folder nothing is left to do
-        once_s = seconds(lambda: prepare(root, "train", recipe, next(fresh), workers=1)) / len(folders)
+        once_s = seconds(lambda: prepare([root], "train", recipe, next(fresh), workers=1)) / len(folders)
         data = PreparedData(Path(scratch) / "prepared-1")
         read_s = seconds(lambda: [data.scene(scene_id) for scene_id in data.scene_ids]) / len(folders)
     report(arguments.questions, arguments.epochs, peers_s, once_s, read_s)

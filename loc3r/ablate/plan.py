@@ -142,7 +142,7 @@ def prepare_true_poses(plan: Plan, rooms: tuple[Path, Path] | None) -> None:
     for name, root, other in zip(("train", "test"), rooms, (plan.data, plan.test), strict=True):
         prepared = PreparedData(other)
         ours = PreparedData(
-            prepare(root, prepared.manifest["split"], recipe, plan.true_poses / name, mixture=_mixture(prepared))
+            prepare([root], prepared.manifest["split"], recipe, plan.true_poses / name, mixture=_mixture(prepared))
         )
         if (ours.scene_ids, ours.samples) != (prepared.scene_ids, prepared.samples):
             raise DataError(

@@ -157,7 +157,7 @@ class _Official:
             )  # fmt: skip
         _refuse_other_model(request)
         only = wanted[: request.limit_scenes]
-        self.data = PreparedData(prepare(request.data, self.split, recipe, request.out / "prepared", only=only))
+        self.data = PreparedData(prepare([request.data], self.split, recipe, request.out / "prepared", only=only))
 
     def centre_of(self, scene_id: str) -> XY:
         """Middle of the raw mesh's box."""

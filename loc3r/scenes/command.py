@@ -118,7 +118,10 @@ def leakage(train_paths: tuple[Path, ...], test_paths: tuple[Path, ...]) -> None
 
 
 @click.command()
-@click.option("--root", required=True, type=FOLDER, help="Data set: scans/, annotations/, manifest.json.")
+@click.option(
+    "--root", "roots", required=True, multiple=True, type=FOLDER,
+    help="Data set: scans/, annotations/, manifest.json. May be given many times.",
+)  # fmt: skip
 @click.option("--split", default="train", show_default=True, help="Which annotation files: train, val or test.")
 @click.option("--recipe", required=True, type=click.Path(path_type=Path), help="Its data section decides what is made.")
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the shards.")
@@ -126,7 +129,7 @@ def leakage(train_paths: tuple[Path, ...], test_paths: tuple[Path, ...]) -> None
 @click.option("--workers", type=click.IntRange(min=1), help="Processes; one for each core if absent.")
 @click.option("--mixture", type=click.Path(path_type=Path), help="YAML: weights or counts by data set, and a seed.")
 def prepare(
-    root: Path,
+    roots: tuple[Path, ...],
     split: str,
     recipe: Path,
     out: Path,
@@ -146,7 +149,7 @@ def prepare(
     from loc3r.scenes.prepare import prepare as run
 
     mixed = read_mixture(mixture) if mixture else None
-    manifest = read_json(run(root, split, load_recipe(recipe, overrides), out, workers, mixed) / "manifest.json")
+    manifest = read_json(run(roots, split, load_recipe(recipe, overrides), out, workers, mixed) / "manifest.json")
     for scene_id, reason in manifest["dropped"].items():
         click.secho(f"dropped {scene_id}: {reason}", fg="yellow", err=True)
     counts = manifest["counts"]

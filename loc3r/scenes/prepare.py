@@ -1,4 +1,4 @@
-"""Prepare a data set once: frames at model size, patch targets, camera tokens and samples into Parquet shards.
+"""Prepare data sets once: frames at model size, patch targets, camera tokens and samples into Parquet shards.
 
 Scenes are computed in processes of their own and written 32 a shard. A shard carries a key of everything that it
 was made from, so a rerun after a stop, or after one scene changed, recomputes no more than it must.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -58,7 +58,7 @@ class Job:
 
 
 def prepare(
-    root: Path,
+    roots: Sequence[Path],
     split: str,
     recipe: Recipe,
     out: Path,
@@ -66,12 +66,12 @@ def prepare(
     mixture: Mixture | None = None,
     only: Collection[str] | None = None,
 ) -> Path:
-    """Prepare every scene and sample of ``root`` into ``out``; returns ``out``.
+    """Prepare every scene and sample of ``roots`` into ``out``; returns ``out``.
 
     A scene that breaks the format is dropped, with its samples, and the manifest says why.
 
     Args:
-        root: a data set: ``scans/``, ``annotations/``, ``manifest.json``.
+        roots: data sets, each with ``scans/``, ``annotations/``, ``manifest.json``.
         split: which annotation files to read: train, val or test.
         recipe: its ``data`` section decides what is written.
         out: folder of the shards; what is there already and still fits is kept.
@@ -82,14 +82,18 @@ def prepare(
     Raises:
         SceneError: there are no scenes.
         AnnotationError: an annotation file breaks its format.
-        DataError: no scene could be prepared, a worker was killed, or the mixture asks for more than there is.
+        DataError: two data sets have a scene of one name, no scene could be prepared, a worker was killed, or the
+            mixture asks for more than there is.
     """
-    folders = [folder for folder in scene_folders(root) if only is None or folder.name in only]
-    job = Job(recipe.data, _class_names(root, folders), describe_prior(recipe.data.prior, recipe.data.prior_size_px))
-    raw_samples = read_raw_samples(root, split, folders)  # a fault in them shows before the long work
+    found = {root: [folder for folder in scene_folders(root) if only is None or folder.name in only] for root in roots}
+    folders = [folder for some in found.values() for folder in some]
+    _check_apart(folders)
+    job = Job(recipe.data, _class_names(found), describe_prior(recipe.data.prior, recipe.data.prior_size_px))
+    # A fault in them shows before the long work.
+    raw_samples = [sample for root in found for sample in read_raw_samples(root, split, folders)]
     if recipe.data.picture_placeholders == "noun":
         raw_samples = [name_pictures(sample) for sample in raw_samples]
-    more: dict[str, Any] = _tier(root)
+    more: dict[str, Any] = _tier(roots)
     if mixture is not None:
         here = {folder.name for folder in folders}
         drawn = mixture.draw(sample for sample in raw_samples if sample.scene_id in here)
@@ -123,20 +127,43 @@ def describe_prior(name: str, size_px: int | None = None) -> dict[str, Any]:
     return {"name": prior.name, "language": language or prior.fingerprint, **known}
 
 
-def _tier(root: Path) -> dict[str, Any]:
-    """What the data set says that its results may be called, if it says so."""
-    manifest = root / "manifest.json"
-    values = read_json(manifest) if manifest.is_file() else {}
-    return {"tier": values["tier"]} if "tier" in values else {}
+def _check_apart(folders: Sequence[Path]) -> None:
+    """Refuse scenes of one name in two data sets: samples and shards tell scenes by name."""
+    by_name: dict[str, list[Path]] = defaultdict(list)
+    for folder in folders:
+        by_name[folder.name].append(folder)
+    if twice := [some for some in by_name.values() if len(some) > 1]:
+        raise DataError(
+            "two data sets have a scene of one name",
+            received=f"{len(twice)} such scenes: {' and '.join(str(folder) for folder in twice[0])}…",
+            expected="another name for each scene",
+            fix="give each --root once; rooms of our own need another --seed",
+        )
 
 
-def _class_names(root: Path, folders: Sequence[Path]) -> tuple[str, ...]:
+def _tier(roots: Sequence[Path]) -> dict[str, Any]:
+    """What the data sets say that their results may be called, if all say the same."""
+    said = {_read_manifest(root).get("tier") for root in roots}
+    return {"tier": said.pop()} if len(said) == 1 and None not in said else {}
+
+
+def _class_names(found: Mapping[Path, Sequence[Path]]) -> tuple[str, ...]:
+    """The classes of each data set, in its order where there is one, else sorted."""
+    lists = [_classes_of(root, folders) for root, folders in found.items()]
+    return lists[0] if len(set(lists)) == 1 else tuple(sorted({name for names in lists for name in names}))
+
+
+def _classes_of(root: Path, folders: Sequence[Path]) -> tuple[str, ...]:
     """The data set's own list, so that every split has the same; else every name that occurs in its scenes."""
-    manifest = root / "manifest.json"
-    if manifest.is_file() and "class_names" in (values := read_json(manifest)):
+    if "class_names" in (values := _read_manifest(root)):
         return tuple(values["class_names"])
     boxes = [folder / "objects.json" for folder in folders]
     return tuple(sorted({thing.name for path in boxes if path.is_file() for thing in read_objects(path)}))
+
+
+def _read_manifest(root: Path) -> dict[str, Any]:
+    manifest = root / "manifest.json"
+    return read_json(manifest) if manifest.is_file() else {}
 
 
 def _fingerprint(folder: Path) -> str:

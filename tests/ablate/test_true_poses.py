@@ -45,7 +45,7 @@ def test_rooms_are_prepared_again_with_true_poses(tmp_path: Path) -> None:
             write_annotations(tmp_path / split, either, [room_part(room, said_of(room), (0, 0, 0))])
         (tmp_path / split / "manifest.json").write_text(json.dumps({"class_names": CLASS_NAMES}))
         mixture = Mixture.model_validate({"parts": {"sqa3d": {"count": 1}}}) if split == "test" else None
-        prepare(tmp_path / split, split, load_recipe(recipe), tmp_path / f"prepared-{split}", 1, mixture=mixture)
+        prepare([tmp_path / split], split, load_recipe(recipe), tmp_path / f"prepared-{split}", 1, mixture=mixture)
     data, test = tmp_path / "prepared-train", tmp_path / "prepared-test"
     plan = Plan(recipe, (), data, test, tmp_path / "out", choose_variants(("true-poses",)), (0,), None, "cpu")
 

@@ -94,7 +94,7 @@ def write_annotations(root):
 
 
 def test_patches_lie_on_the_walls_and_know_their_class(root, tmp_path):
-    data = PreparedData(prepare(root, "train", RECIPE, tmp_path / "out", workers=1))
+    data = PreparedData(prepare([root], "train", RECIPE, tmp_path / "out", workers=1))
     scene, room = data.scene(SCENES[0]), box_room(SCENES[0])
     bev = BevFrame.from_first_pose(room.poses[0])
     xy = bev.to_world(scene.patch_xy_m)
@@ -106,7 +106,7 @@ def test_patches_lie_on_the_walls_and_know_their_class(root, tmp_path):
 
 
 def test_samples_objects_and_outline_are_in_the_frame_of_the_first_camera(root, tmp_path):
-    data = PreparedData(prepare(root, "train", RECIPE, tmp_path / "out", workers=1))
+    data = PreparedData(prepare([root], "train", RECIPE, tmp_path / "out", workers=1))
     for scene_id in SCENES:
         sample, scene = data.samples_of(scene_id)[0], data.scene(scene_id)
         bev = BevFrame.from_first_pose(box_room(scene_id).poses[0])
@@ -125,7 +125,7 @@ def test_the_scan_s_axes_turn_every_target_alike(root, tmp_path):
     """Against the default: the same frames, and every target where the other map has it."""
     scan = RECIPE.model_copy(update={"data": RECIPE.data.model_copy(update={"bird_eye_yaw": "scan"})})
     one, other = (
-        PreparedData(prepare(root, "train", recipe, tmp_path / name, workers=1, only=SCENES[:1]))
+        PreparedData(prepare([root], "train", recipe, tmp_path / name, workers=1, only=SCENES[:1]))
         for name, recipe in (("first", RECIPE), ("scan", scan))
     )
     bev, turned = one.bev(SCENES[0]), other.bev(SCENES[0])
@@ -142,7 +142,7 @@ def test_the_scan_s_axes_turn_every_target_alike(root, tmp_path):
 
 
 def test_a_sample_without_a_situation_has_no_pose(root, tmp_path):
-    data = PreparedData(prepare(root, "train", RECIPE, tmp_path / "out", workers=1))
+    data = PreparedData(prepare([root], "train", RECIPE, tmp_path / "out", workers=1))
     sample = next(sample for sample in data.samples if sample.dataset == "scanqa")
     assert (sample.situation, sample.position_m, sample.heading_rad, sample.look_at_m) == (None,) * 4
     assert sample.answers == ("red", "brown") and sample.mentions == ()
@@ -150,21 +150,42 @@ def test_a_sample_without_a_situation_has_no_pose(root, tmp_path):
 
 
 def test_rerun_recomputes_only_what_changed_and_keeps_the_hash(root, tmp_path, monkeypatch):
-    out = prepare(root, "train", RECIPE, tmp_path / "out", workers=1)
+    out = prepare([root], "train", RECIPE, tmp_path / "out", workers=1)
     before, made = PreparedData(out).manifest, []
     real = prepare_module.scene_row
     monkeypatch.setattr(prepare_module, "scene_row", lambda path, *rest: made.append(path.name) or real(path, *rest))
-    prepare(root, "train", RECIPE, out, workers=1)
+    prepare([root], "train", RECIPE, out, workers=1)
     assert made == [] and PreparedData(out).manifest == before
     os.utime(root / "scans" / SCENES[2] / "objects.json")
     (out / "scenes-00009.parquet").touch()
-    prepare(root, "train", RECIPE, out, workers=1)
+    prepare([root], "train", RECIPE, out, workers=1)
     assert made == [SCENES[2]] and PreparedData(out).data_hash == before["data_hash"]
     assert not (out / "scenes-00009.parquet").exists()
-    prepare(
-        root, "train", RECIPE.model_copy(update={"data": RECIPE.data.model_copy(update={"frames": 2})}), out, workers=1
-    )
+    fewer = RECIPE.model_copy(update={"data": RECIPE.data.model_copy(update={"frames": 2})})
+    prepare([root], "train", fewer, out, workers=1)
     assert made[1:] == list(SCENES) and PreparedData(out).data_hash != before["data_hash"]
+
+
+def test_several_data_sets_are_one_preparation(root, tmp_path):
+    other = tmp_path / "more"
+    write_box_room(other, "room_000009_00")
+    (other / "manifest.json").write_text(json.dumps({"class_names": [*CLASS_NAMES[::-1], "zebra"], "tier": "T1"}))
+    both = PreparedData(prepare([root, other], "train", RECIPE, tmp_path / "both", workers=1))
+    alone = PreparedData(prepare([root], "train", RECIPE, tmp_path / "alone", workers=1))
+    assert both.scene_ids == (*SCENES, "room_000009_00") and both.samples == alone.samples
+    assert both.class_names == (*sorted(CLASS_NAMES), "zebra")
+    assert "tier" not in both.manifest  # only half of it may be called T1
+    names = [np.array(data.class_names)[data.scene(SCENES[0]).patch_class] for data in (both, alone)]
+    np.testing.assert_array_equal(*names)
+    assert prepare([other], "train", RECIPE, tmp_path / "t1", workers=1)
+    assert PreparedData(tmp_path / "t1").manifest["tier"] == "T1"
+
+
+def test_a_scene_in_two_data_sets_is_refused_before_work(root, tmp_path):
+    write_box_room(tmp_path / "more", SCENES[1])
+    with pytest.raises(DataError, match=f"(?s)scene of one name.*1 such.*{SCENES[1]}"):
+        prepare([root, tmp_path / "more"], "train", RECIPE, tmp_path / "out", workers=1)
+    assert not (tmp_path / "out").exists()
 
 
 def test_stopped_half_way_it_resumes(root, tmp_path, monkeypatch):
@@ -177,17 +198,17 @@ def test_stopped_half_way_it_resumes(root, tmp_path, monkeypatch):
 
     monkeypatch.setattr(prepare_module, "scene_row", stop_at_the_third)
     with pytest.raises(KeyboardInterrupt):
-        prepare(root, "train", RECIPE, tmp_path / "out", workers=1)
+        prepare([root], "train", RECIPE, tmp_path / "out", workers=1)
     with pytest.raises(DataError, match="unfinished"):
         PreparedData(tmp_path / "out")
     made = []
     monkeypatch.setattr(prepare_module, "scene_row", lambda path, *rest: made.append(path.name) or real(path, *rest))
-    prepare(root, "train", RECIPE, tmp_path / "out", workers=1)
+    prepare([root], "train", RECIPE, tmp_path / "out", workers=1)
     assert made == [SCENES[2]]
 
 
 def test_processes_give_the_same_data_as_one(root, tmp_path):
-    hashes = {PreparedData(prepare(root, "train", RECIPE, tmp_path / f"{n}", workers=n)).data_hash for n in (1, 2)}
+    hashes = {PreparedData(prepare([root], "train", RECIPE, tmp_path / f"{n}", workers=n)).data_hash for n in (1, 2)}
     assert len(hashes) == 1
 
 
@@ -197,7 +218,7 @@ def test_a_broken_scene_is_dropped_by_name_and_the_rest_is_kept(root, tmp_path):
     scenes[1].pose_path(0).write_text("nan " * 16)
     for i in scenes[2].frame_ids:
         Image.fromarray(np.zeros((36, 48), np.uint16)).save(scenes[2].depth_path(i))
-    data = PreparedData(prepare(root, "train", RECIPE, tmp_path / "out", workers=1))
+    data = PreparedData(prepare([root], "train", RECIPE, tmp_path / "out", workers=1))
     assert data.scene_ids == SCENES[1:] and "000000.jpg" in data.manifest["dropped"][SCENES[0]]
     assert data.manifest["counts"]["frames_without_pose"] == 1 and data.manifest["samples_without_scene"] == 2
     assert np.isfinite(data.scene(SCENES[1]).patch_xy_m).all()
@@ -209,12 +230,12 @@ def test_no_sound_scene_is_an_error(root, tmp_path):
     for scene_id in SCENES:
         (root / "scans" / scene_id / "pose" / "000000.txt").unlink()
     with pytest.raises(DataError, match="no scene could be prepared"):
-        prepare(root, "train", RECIPE, tmp_path / "out", workers=1)
+        prepare([root], "train", RECIPE, tmp_path / "out", workers=1)
 
 
 def test_oversampling_walks_more_frames_than_it_shows(root, tmp_path):
     data = RECIPE.data.model_copy(update={"frames": 3, "prior_oversampling": 2})
-    out = PreparedData(prepare(root, "train", RECIPE.model_copy(update={"data": data}), tmp_path / "out", workers=1))
+    out = PreparedData(prepare([root], "train", RECIPE.model_copy(update={"data": data}), tmp_path / "out", workers=1))
     scene, room = out.scene(SCENES[0]), box_room(SCENES[0])
     assert len(scene.frames) == len(scene.camera_tokens) == 3
     assert out.manifest["counts"]["frames"] == 9 and len(room.poses) == 6
@@ -225,7 +246,7 @@ def test_oracle_tokens_tell_poses_apart_and_never_reach_serving(root, tmp_path):
     from loc3r.priors.base import load_prior
 
     recipe = RECIPE.model_copy(update={"data": RECIPE.data.model_copy(update={"prior": "oracle"})})
-    data = PreparedData(prepare(root, "train", recipe, tmp_path / "out", workers=1))
+    data = PreparedData(prepare([root], "train", recipe, tmp_path / "out", workers=1))
     tokens = data.scene(SCENES[0]).camera_tokens
     assert tokens.shape == (3, DIM) and data.manifest["prior"]["name"] == "oracle"
     assert np.linalg.norm(tokens[0] - tokens[2]) > 1
@@ -236,7 +257,7 @@ def test_oracle_tokens_tell_poses_apart_and_never_reach_serving(root, tmp_path):
 
 
 def test_prepared_data_travels_to_another_process(root, tmp_path):
-    data = pickle.loads(pickle.dumps(PreparedData(prepare(root, "train", RECIPE, tmp_path / "out", workers=1))))
+    data = pickle.loads(pickle.dumps(PreparedData(prepare([root], "train", RECIPE, tmp_path / "out", workers=1))))
     assert data.scene(SCENES[2]).scene_id == SCENES[2] and len(data.samples) == 4
     with pytest.raises(UnknownSceneError):
         data.scene("room_000009_00")
@@ -268,7 +289,7 @@ CLIPS = Path(__file__).parents[3] / "shared" / "data" / "video"
 
 @pytest.mark.skipif(not CLIPS.is_dir(), reason="the posed clips of ../shared/data are not here")
 def test_real_posed_clips_give_a_plausible_map(tmp_path):
-    data = PreparedData(prepare(CLIPS, "val", RECIPE, tmp_path / "out", workers=1))
+    data = PreparedData(prepare([CLIPS], "val", RECIPE, tmp_path / "out", workers=1))
     assert len(data.scene_ids) == 2 and data.samples == []
     for scene_id in data.scene_ids:
         scene = data.scene(scene_id)

@@ -236,7 +236,7 @@ def test_prepare_reads_sens_files_and_drops_one_that_was_cut_by_name(tmp_path):
     write_sens_scene(tmp_path / "scannet", "scene0000_00", lost=(1,))
     cut = write_sens_scene(tmp_path / "scannet", "scene0001_00") / "scene0001_00.sens"
     cut.write_bytes(cut.read_bytes()[:-6000])
-    prepared = PreparedData(prepare(tmp_path / "scannet", "train", recipe, tmp_path / "out", workers=1))
+    prepared = PreparedData(prepare([tmp_path / "scannet"], "train", recipe, tmp_path / "out", workers=1))
     assert prepared.scene_ids == ("scene0000_00",)
     assert "truncated" in prepared.manifest["dropped"]["scene0001_00"]
     assert prepared.manifest["counts"]["frames_without_pose"] == 1
@@ -252,7 +252,7 @@ def test_a_cut_scan_among_msqa_s_scenes_is_dropped_by_name_and_the_others_keep_t
     row = {"type": "counting", "situation": "I sit.", "question": "?", "answers": ["two"], "location": [1, 2, 0]}
     rows = [{**row, "index": number, "scan_id": f"scene000{number}_00"} for number in (0, 1)]
     write_json(root / "annotations" / "msqa" / "msqa_scannet_test.json", rows)
-    prepared = PreparedData(prepare(root, "test", recipe, tmp_path / "out", workers=1))
+    prepared = PreparedData(prepare([root], "test", recipe, tmp_path / "out", workers=1))
     assert [sample.scene_id for sample in prepared.samples] == ["scene0000_00"]
     assert "truncated" in prepared.manifest["dropped"]["scene0001_00"]
     assert prepared.manifest["samples_without_scene"] == 1

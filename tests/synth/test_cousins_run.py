@@ -162,7 +162,7 @@ def test_rooms_are_still_made_without_a_subcommand(sources: Path, tmp_path: Path
 def test_they_are_prepared_as_a_mixture_that_the_manifest_records(made: tuple[Path, Result], tmp_path: Path) -> None:
     recipe = load_recipe(RECIPE, ("data.prior=oracle", "data.frames=2", "data.prior_oversampling=1"))
     mixture = Mixture.model_validate({"seed": 5, "parts": {"sqa3d-localization": {"count": 3}}})
-    out = prepare(made[0], "test", recipe, tmp_path / "prepared", workers=1, mixture=mixture)
+    out = prepare([made[0]], "test", recipe, tmp_path / "prepared", workers=1, mixture=mixture)
     data = PreparedData(out)
     record = data.manifest["mixture"]
     assert (data.manifest["tier"], record["hash"], record["mixture"]["seed"]) == ("T2", mixture.hash, 5)
