@@ -14,19 +14,23 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from loc3r.errors import RecipeError
-from loc3r.files import hash_json, merge_values
+from loc3r.files import hash_json
 from loc3r.model.backbones import BACKBONES
 from loc3r.priors.base import PRIORS, find_prior, prior_names
+from loc3r.recipe_files import apply_override, read_values
 from loc3r.train.zero.config import contradictions
 
 LATER = "later"
 """Marks a field that came after models were made: at its default, a recipe's hash leaves it out and theirs hold."""
+Weight = Annotated[float, Field(ge=0)]
+"""Of a term of the loss; 0 leaves it out."""
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Section(BaseModel):
     """A frozen part of a recipe; a docstring under each field says what it does."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class DataRecipe(Section):
@@ -82,14 +86,20 @@ class VisionRecipe(Section):
     kind: Annotated[Literal["siglip", "lite0", "qwen2.5-vl"], LATER] = "siglip"
     """lite0: EfficientNet-Lite0 with the ImageNet weights that ship with the package; the sizes below are SigLIP's.
     qwen2.5-vl: that backbone's own tower."""
-    hidden: int = 1152
-    layers: int = 26
-    heads: int = 16
-    intermediate: int = 4304
+    hidden: int = Field(1152, ge=1)
+    layers: int = Field(26, ge=1)
+    heads: int = Field(16, ge=1)
+    intermediate: int = Field(4304, ge=1)
     frozen: bool = True
     """The paper freezes the tower; a tower trained from scratch can't be."""
     dropout: Annotated[float, LATER] = Field(0.0, ge=0, lt=1)
     """Share of a frozen tower's features that training hides: few furniture models teach many details by heart."""
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> VisionRecipe:
+        if self.hidden % self.heads:
+            raise ValueError(f"model.vision.hidden={self.hidden} must be a multiple of model.vision.heads={self.heads}")
+        return self
 
 
 class LanguageRecipe(Section):
@@ -97,17 +107,26 @@ class LanguageRecipe(Section):
 
     kind: Literal["qwen2", "qwen3"] = "qwen2"
     """qwen3 adds query/key norm, which tiny models from scratch need."""
-    hidden: int = 3584
-    layers: int = 28
-    heads: int = 28
-    kv_heads: int = 4
-    intermediate: int = 18944
-    vocabulary: int = 152064
+    hidden: int = Field(3584, ge=1)
+    layers: int = Field(28, ge=1)
+    heads: int = Field(28, ge=1)
+    kv_heads: int = Field(4, ge=1)
+    intermediate: int = Field(18944, ge=1)
+    vocabulary: int = Field(152064, ge=1)
     """Embedding rows; a tiny model trains a byte-level BPE tokenizer up to this size."""
     tied: Annotated[bool | None, LATER] = None
     """Answers are read out through the word embeddings. Absent: only from scratch; backbones below 7B often do."""
-    rope_theta: float = 1_000_000.0
-    max_tokens: int = 32768
+    rope_theta: float = Field(1_000_000.0, gt=0)
+    max_tokens: int = Field(32768, ge=1)
+
+    @model_validator(mode="after")
+    def _heads_divide(self) -> LanguageRecipe:
+        if self.hidden % (2 * self.heads) or self.heads % self.kv_heads:
+            raise ValueError(
+                f"model.language.hidden={self.hidden} must be a multiple of twice model.language.heads={self.heads}, "
+                f"and that of model.language.kv_heads={self.kv_heads}"
+            )
+        return self
 
 
 class ModelRecipe(Section):
@@ -120,18 +139,18 @@ class ModelRecipe(Section):
     language: LanguageRecipe = LanguageRecipe()
     projector_frozen: Annotated[bool, LATER] = False
     """Leave the vision projector as the backbone has it; camera tokens' way in and heads are trained all the same."""
-    prior_dim: int = 768
+    prior_dim: int = Field(768, ge=1)
     """Width of one camera token of the prior."""
-    head_hidden: int | None = None
+    head_hidden: int | None = Field(None, ge=1)
     """Width of the two-layer heads; the language model's width when absent."""
     head_activation: Annotated[Literal["gelu", "relu", "silu"], LATER] = "gelu"
     """Between the two layers of the heads and of the camera tokens' way in."""
-    heading_bins: int = 36
+    heading_bins: int = Field(36, ge=2)
     heading_bin_offset: Annotated[float, LATER] = Field(0.5, ge=0, lt=1)
     """Bins from -180 degrees to the first bin's centre. 0: centres at multiples of a bin's width."""
-    naming_layer: int | None = None
+    naming_layer: int | None = Field(None, ge=1)
     """Dense grounding: vision tokens name their object after this language layer."""
-    mention_layer: int | None = None
+    mention_layer: int | None = Field(None, ge=1)
     """Dense grounding: object mentions regress their place after this language layer."""
     look_at: bool = False
     """Dense grounding: <Ori> regresses the point looked at; the heading head reads both places."""
@@ -162,23 +181,23 @@ class ModelRecipe(Section):
 class LossRecipe(Section):
     """Weights of the joint loss (paper section 3.4) and of dense grounding (ours, off by default)."""
 
-    answer: float = 1.0
-    layout: float = 0.05
+    answer: Weight = 1.0
+    layout: Weight = 0.05
     layout_datasets: Annotated[tuple[Literal["scannet", "scannetpp", "arkitscenes", "synthetic"], ...], LATER] = ()
     """Only scenes of these teach where vision tokens are; empty: every scene that has depth and poses."""
-    situation: float = 0.075
-    heading: float = 3.5
+    situation: Weight = 0.075
+    heading: Weight = 3.5
     """Weight of the heading term inside the situation term."""
-    heading_sigma_bins: float = 2.0
+    heading_sigma_bins: float = Field(2.0, gt=0)
     """Width of the wrapped Gaussian target, in bins."""
-    log_variance_limit: float = 7.0
+    log_variance_limit: float = Field(7.0, gt=0)
     """Predicted log-variances are clamped to plus or minus this."""
-    naming: float = 0.0
-    mention: float = 0.0
-    look_at: float = 0.0
-    pointing: Annotated[float, LATER] = 0.0
+    naming: Weight = 0.0
+    mention: Weight = 0.0
+    look_at: Weight = 0.0
+    pointing: Annotated[Weight, LATER] = 0.0
     """Ours: before ``mention_layer``, one attention head looks from each mention at the tokens that show the object."""
-    pose_pointing: Annotated[float, LATER] = 0.0
+    pose_pointing: Annotated[Weight, LATER] = 0.0
     """Ours: after ``mention_layer``, one head looks from <Pos> at the nearest mention, from <Ori> at what is faced."""
 
 
@@ -187,7 +206,7 @@ class OptimiserRecipe(Section):
 
     learning_rate: float = Field(1e-5, gt=0)
     weight_decay: float = Field(0.0, ge=0)
-    betas: tuple[float, float] = (0.9, 0.999)
+    betas: tuple[Share, Share] = (0.9, 0.999)
     warmup_share: float = Field(0.03, ge=0, le=1)
     final_share: float = Field(0.0, ge=0, le=1)
     """Learning rate at the end, as a share of the peak."""
@@ -259,7 +278,7 @@ class Recipe(Section):
     """Everything that decides a model's weights and scores, except the data's own bytes."""
 
     name: str
-    seed: int = 0
+    seed: int = Field(0, ge=0)
     commercial: Annotated[bool, LATER] = False
     """Refuse a pose prior whose licence forbids commercial use. Backbone and data sets have licences of their own."""
     data: DataRecipe = DataRecipe()
@@ -295,6 +314,14 @@ class Recipe(Section):
             off += [f"loss.{name}" for name in ("situation", "pose_pointing") if getattr(loss, name)]
         if off:
             raise ValueError(f"{', '.join(off)} must be 0 with model.video={model.video}, model.pose={model.pose}")
+        heads = {"naming": "naming_layer", "mention": "mention_layer", "look_at": "look_at"}
+        if lost := [(term, head) for term, head in heads.items() if getattr(loss, term) and not getattr(model, head)]:
+            raise ValueError("; ".join(f"loss.{term} needs model.{head}" for term, head in lost))
+        layers = [
+            name for name in ("naming_layer", "mention_layer") if (getattr(model, name) or 0) > model.language.layers
+        ]
+        if layers:
+            raise ValueError(f"model.{layers[0]} must be one of the {model.language.layers} layers of model.language")
         return self
 
     @model_validator(mode="after")
@@ -318,6 +345,8 @@ class Recipe(Section):
         name = self.model.backbone
         if name not in BACKBONES:
             raise ValueError(_unknown("model.backbone", name, tuple(BACKBONES)))
+        if self.data.patch_px > self.data.frame_size_px:
+            raise ValueError("data.patch_px must not be larger than data.frame_size_px")
         if wrong := BACKBONES[name].contradictions(name, self.data, self.model):
             raise ValueError("; ".join(wrong))
         return self
@@ -367,11 +396,11 @@ def load_recipe(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     A file may begin with ``extends: other.yaml`` (beside it) and then holds only what differs.
 
     Raises:
-        RecipeError: the file is missing, is not YAML, or a key or value is wrong.
+        RecipeError: the file is missing, is not YAML, or a key or value is wrong; ``extends`` leads in a circle.
     """
-    values = _read_yaml(path)
+    values = read_values(path)
     for override in overrides:
-        _apply_override(values, override)
+        apply_override(values, override)
     return parse_recipe(values, source=str(path))
 
 
@@ -381,31 +410,6 @@ def parse_recipe(values: dict[str, Any], source: str = "recipe") -> Recipe:
         return Recipe.model_validate(values)
     except ValidationError as error:
         raise RecipeError(f"{source} is not a valid recipe", **_explain(error)) from error
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise RecipeError("no such recipe", received=path, expected="a YAML file", fix="ls recipes/")
-    try:
-        values = yaml.safe_load(path.read_text()) or {}
-    except yaml.YAMLError as error:
-        raise RecipeError(f"{path} is not YAML", received=str(error).splitlines()[0]) from error
-    if not isinstance(values, dict):
-        raise RecipeError(f"{path} is not a recipe", received=type(values).__name__, expected="keys and values")
-    base = values.pop("extends", None)
-    return merge_values(_read_yaml(path.parent / base), values) if base else values
-
-
-def _apply_override(values: dict[str, Any], override: str) -> None:
-    key, separator, value = override.partition("=")
-    if not separator:
-        raise RecipeError("an override has no value", received=override, expected="section.field=value")
-    *sections, field = key.split(".")
-    for section in sections:
-        values = values.setdefault(section, {})
-        if not isinstance(values, dict):
-            raise RecipeError("an override reaches below a value", received=override, expected="section.field=value")
-    values[field] = yaml.safe_load(value)
 
 
 def _unknown(field: str, name: str, known: tuple[str, ...]) -> str:

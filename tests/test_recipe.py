@@ -48,6 +48,17 @@ def test_an_unknown_key_suggests_the_nearest_name():
         ({"name": "x", "train": {"steps": 0}}, "train.steps = 0"),
         ({"name": "x", "train": {"scenes_per_step": 6, "scenes_per_micro_batch": 4}}, "not a multiple"),
         ({}, "name"),
+        ({"name": "x", "model": {"language": {"kv_heads": 5}}}, "model.language.kv_heads=5"),
+        ({"name": "x", "model": {"vision": {"heads": 7}}}, "model.vision.heads=7"),
+        ({"name": "x", "model": {"language": {"layers": 0}}}, "model.language.layers = 0"),
+        ({"name": "x", "model": {"mention_layer": 29}}, "one of the 28 layers"),
+        ({"name": "x", "loss": {"naming": 1}}, "loss.naming needs model.naming_layer"),
+        ({"name": "x", "loss": {"answer": float("nan")}}, "loss.answer = nan"),
+        ({"name": "x", "loss": {"pointing": -1}}, "loss.pointing = -1"),
+        ({"name": "x", "optimiser": {"betas": [0.9, 1]}}, "optimiser.betas.1 = 1"),
+        ({"name": "x", "optimiser": {"learning_rate": float("inf")}}, "learning_rate = inf"),
+        ({"name": "x", "data": {"patch_px": 400}}, "data.patch_px must not be larger"),
+        ({"name": "x", "seed": -1}, "seed = -1"),
     ],
 )
 def test_a_wrong_value_says_what_was_received(values, words):
@@ -58,9 +69,41 @@ def test_a_wrong_value_says_what_was_received(values, words):
 def test_a_missing_file_and_a_file_that_is_not_yaml_are_explained(tmp_path):
     with pytest.raises(RecipeError, match="no such recipe"):
         load_recipe(tmp_path / "none.yaml")
-    (tmp_path / "bad.yaml").write_text("a: [1")
-    with pytest.raises(RecipeError, match="not YAML"):
+
+
+BAD_FILES = {
+    "a: [1": r"not YAML\n.*line 1, column 6",
+    "name: x\ntrain:\n\tsteps: 3": r"line 3, column 1: found character '\\t'",
+    "train: {steps: 3}\ntrain: {precision: fp32}": r"line 2, column 1: the key 'train' comes twice",
+    "train:\n  steps: 3\n  steps: 4000": r"line 3, column 3: the key 'steps' comes twice",
+    "extends: middle.yaml": r"circle\n.*bad.yaml -> middle.yaml -> bad.yaml",
+    "extends: [a.yaml]": "extends one other recipe",
+    "extends: none.yaml": r"none.yaml\n(.*\n)+.*bad.yaml extends it",
+    "name: caf\udce9": "not YAML",
+    "- a": "not a recipe",
+    "name: x\nbase: &base {steps: 3}\ntrain: *base": "unknown key 'base'",
+}
+
+
+@pytest.mark.parametrize("text", BAD_FILES)
+def test_a_file_that_cannot_be_meant_is_explained_where_it_is_wrong(text, tmp_path):
+    (tmp_path / "bad.yaml").write_bytes(text.encode("utf-8", "surrogateescape"))
+    (tmp_path / "middle.yaml").write_text("extends: bad.yaml")
+    with pytest.raises(RecipeError, match=BAD_FILES[text]):
         load_recipe(tmp_path / "bad.yaml")
+
+
+def test_an_anchor_and_a_merged_section_are_yaml_as_any(tmp_path):
+    text = "name: x\nmodel: &sizes {prior_dim: 62}\ndata: {prior: rooms-vo}\nloss: {}\n"
+    (tmp_path / "plain.yaml").write_text(text)
+    (tmp_path / "merged.yaml").write_text(text.replace("&sizes {", "\n  <<: {prior_dim: 5}\n  ").replace("}\nd", "\nd"))
+    assert load_recipe(tmp_path / "plain.yaml") == load_recipe(tmp_path / "merged.yaml")
+
+
+@pytest.mark.parametrize("override", ["train.steps=[1", "train.steps=\t3", "train.steps", "name.first=x"])
+def test_an_override_that_is_none_is_explained(override):
+    with pytest.raises(RecipeError, match="override"):
+        load_recipe(RECIPES / "loc3r-7b.yaml", (override,))
 
 
 LATER_HOLES = {
