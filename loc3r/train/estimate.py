@@ -23,6 +23,18 @@ TOKENS_A_QUESTION = 80
 """Situation, question and answer, with the chat's own words."""
 TOKENS_AN_ANSWER = 4
 GIB = 2**30
+CARD_GIB = {
+    "B200": 178.3, "H200": 139.8, "H100 NVL": 93.0, "H100 PCIe": 79.1, "H100": 79.1, "H800": 79.1, "A100": 79.1,
+    "A800": 79.1, "L40S": 44.4, "L40": 44.4, "L4": 22.0, "A40": 44.4, "A10G": 22.0, "A10": 22.0, "RTX 6000 Ada": 47.4,
+    "RTX A6000": 47.4, "RTX 4090": 23.5, "RTX 3090": 23.5, "V100": 31.7, "T4": 14.6, "MI300X": 191.5,
+}  # fmt: skip
+"""What PyTorch finds on such a GPU, of those sold in two sizes the larger: less than the name says, for ECC and the
+driver take some."""
+
+LESS_MEMORY = (
+    "less is needed with train.gradient_checkpointing=true, more ranks, train.zero_stage=3, train.offload=true or "
+    "train.lora.rank=16"
+)
 
 
 @dataclass(frozen=True)
@@ -75,15 +87,19 @@ class Estimate:
             ("tokens", f"{work.tokens:,} a step, {work.tokens // micro_batches:,} a micro-batch"),
             ("step", f"{_duration(self.step_s)} at {UTILISATION:.0%} of the device's peak"),
         ]
-        if self.steps_per_epoch:
-            epoch = f"{self.steps_per_epoch:,.0f} steps, {_duration(self.steps_per_epoch * self.step_s)}"
-            rows.append(("epoch", epoch))
+        rows.append(("epoch", self._epoch()))
         total_s = train.last_step * self.step_s
         hours = f", {total_s * self.ranks / 3600:.1f} GPU-hours" if self.device.gpu else ""
         rows.append(("training", f"{train.last_step:,} steps, {_duration(total_s)}{hours}"))
         if memory.host:
             rows.insert(4, ("memory of the machine", f"{memory.host / GIB:.1f} GiB for each rank"))
         return rows
+
+    def _epoch(self) -> str:
+        if self.steps_per_epoch is None:
+            each_s = self.step_s / self.work.questions
+            return f"--data tells how many steps; every 10,000 questions take {_duration(10_000 * each_s)}"
+        return f"{self.steps_per_epoch:,.0f} steps, {_duration(self.steps_per_epoch * self.step_s)}"
 
     def _memory(self) -> str:
         memory = self.memory
@@ -93,8 +109,9 @@ class Estimate:
         total = sum(parts.values())
         told = f"{total / GIB:.1f} GiB: " + ", ".join(f"{name} {size / GIB:.1f}" for name, size in parts.items())
         if self.device.memory_bytes:
-            fits = "fits in" if total < self.device.memory_bytes else "DOES NOT FIT in"
-            told += f"; {fits} {self.device.memory_bytes / GIB:.0f} GiB"
+            fits = total < self.device.memory_bytes
+            told += f"; {'fits in' if fits else 'DOES NOT FIT in'} {self.device.memory_bytes / GIB:.1f} GiB"
+            told += "" if fits else f": {LESS_MEMORY}"
         return told
 
 
@@ -173,7 +190,7 @@ def named(gpu: str, precision: str = "fp16") -> Device:
     name, tflops = known[gpu.lower()]
     if precision in IN_BFLOAT16 and name in WITHOUT_BFLOAT16:
         raise without_bfloat16(name, precision)
-    return Device(name, tflops * 1e12)
+    return Device(name, tflops * 1e12, int(CARD_GIB[name] * GIB))
 
 
 def gpu_hours(recipe: Recipe) -> float:

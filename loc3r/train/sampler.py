@@ -97,10 +97,12 @@ def check_division(scenes_per_step: int, *, ranks: int, per_micro_batch: int) ->
     Raises:
         TrainingError: it does not.
     """
-    if scenes_per_step % (ranks * per_micro_batch):
+    unit = ranks * per_micro_batch
+    if scenes_per_step % unit:
+        near = max(1, round(scenes_per_step / unit)) * unit
         raise TrainingError(
             "a step does not divide over the ranks",
             received=f"train.scenes_per_step={scenes_per_step}",
             expected=f"a multiple of {ranks} ranks x train.scenes_per_micro_batch={per_micro_batch}",
-            fix=f"--set train.scenes_per_step={ranks * per_micro_batch}, or other --ranks",
+            fix=f"--set train.scenes_per_step={near}, or other --ranks",
         )

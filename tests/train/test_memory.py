@@ -14,6 +14,7 @@ from small import small_recipe, write_data, write_recipe
 from loc3r.cli import main
 from loc3r.errors import TrainingError
 from loc3r.model.config import Loc3RConfig
+from loc3r.model.flops import PEAK_TFLOPS
 from loc3r.model.losses import joint_loss
 from loc3r.model.modelling import Loc3R
 from loc3r.model.processor import Processor
@@ -21,14 +22,12 @@ from loc3r.model.tokenizer import train_tokenizer
 from loc3r.recipe import Recipe, load_recipe
 from loc3r.scenes.shards import PreparedData
 from loc3r.train.batches import TrainingData
-from loc3r.train.estimate import estimate, named, planned_work
+from loc3r.train.estimate import CARD_GIB, estimate, named, planned_work
 from loc3r.train.memory import activation_bytes, count_parameters, estimate_memory
 from loc3r.train.start import tokenizer_texts
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 GIB = 2**30
-CARD_GIB = {"1x24gb": 23.6, "1x80gb": 79.0, "8x80gb": 79.0, "16x32gb": 31.7}
-"""What such GPUs offer of what their names say."""
 
 
 @pytest.mark.parametrize(
@@ -37,9 +36,27 @@ CARD_GIB = {"1x24gb": 23.6, "1x80gb": 79.0, "8x80gb": 79.0, "16x32gb": 31.7}
 def test_presets_fit_their_gpus_and_keep_the_paper_s_batch(preset: str, gpu: str) -> None:
     recipe = load_recipe(RECIPES / f"loc3r-7b-{preset}.yaml")
     told = estimate(recipe, int(preset.split("x")[0]), named(gpu))
-    assert told.memory.total / GIB + 1 < CARD_GIB[preset]
+    assert f"; fits in {CARD_GIB[gpu]:.1f} GiB" in dict(told.rows())["memory of a rank"]
     assert told.work.questions == 64
     assert 7.9e9 < told.parameters.all < 8.3e9
+
+
+def test_what_does_not_fit_a_named_gpu_is_said_with_what_helps() -> None:
+    assert CARD_GIB.keys() == PEAK_TFLOPS.keys()
+    rows = dict(estimate(load_recipe(RECIPES / "loc3r-7b-8x80gb.yaml"), 8, named("RTX 4090")).rows())
+    assert "DOES NOT FIT in 23.5 GiB: less is needed with" in rows["memory of a rank"]
+    one = estimate(load_recipe(RECIPES / "loc3r-7b-1x24gb.yaml"), 1, named("L4"))
+    assert "DOES NOT FIT" in dict(one.rows())["memory of a rank"]  # as the preset's first lines say
+
+
+def test_an_epoch_takes_as_long_as_its_questions() -> None:
+    recipe = load_recipe(RECIPES / "loc3r-7b-8x80gb.yaml")
+    known = estimate(recipe, 8, named("H100"), units_per_epoch=80_000)
+    assert dict(known.rows())["epoch"] == f"10,000 steps, {known.step_s * 10_000 / 3600:.1f} h"
+    asked = dict(estimate(recipe, 8, named("H100")).rows())["epoch"]
+    assert (
+        asked == f"--data tells how many steps; every 10,000 questions take {known.step_s * 10_000 / 64 / 60:.0f} min"
+    )
 
 
 def test_more_ranks_hold_less_each_as_the_stage_says() -> None:
