@@ -59,14 +59,6 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def hash_folder(folder: Path) -> str:
-    """Twelve hex digits that name a folder's relative paths and bytes."""
-    digest = hashlib.sha256()
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        digest.update(f"{path.relative_to(folder)}\0{hash_file(path)}\n".encode())
-    return digest.hexdigest()[:12]
-
-
 def merge_values(base: dict[str, Any], news: dict[str, Any]) -> dict[str, Any]:
     """``base`` with ``news`` on top, section by section: how one file of plain values extends another."""
     merged = {**base, **news}

@@ -23,9 +23,7 @@ from loc3r.datasets.records import (
     SituationRecord,
     VSIRecord,
     dumped,
-    read_matrices,
     read_record_lines,
-    read_record_map,
     read_records,
 )
 from loc3r.datasets.sample import Sample
@@ -240,15 +238,6 @@ def read_vsibench(folder: Path) -> list[Sample]:
     ]
 
 
-def read_vsibench_scenes(folder: Path, split: str, source: str = "scannet") -> dict[str, SceneRecord]:
-    """VSI-Bench's boxes, counts and room sizes by scene; ``source`` is scannet, scannetpp or arkitscenes.
-
-    Raises:
-        AnnotationError: the file breaks its format.
-    """
-    return read_record_map(folder / f"{source}_meta_info_{split}.json", SceneRecord)
-
-
 def box_centers(scenes: Mapping[str, SceneRecord]) -> BoxCenter:
     """SQA3D's origins in VSI-Bench's frames: poses then stand among that benchmark's boxes.
 
@@ -261,15 +250,6 @@ def box_centers(scenes: Mapping[str, SceneRecord]) -> BoxCenter:
         return scenes[scene_id].room_center
 
     return box_center_of
-
-
-def read_axis_alignments(path: Path) -> dict[str, Floats]:
-    """ScanNet's raw-to-aligned transforms (4, 4) by scene, from one JSON object of 16 numbers each.
-
-    Raises:
-        AnnotationError: the file breaks its format.
-    """
-    return {scene: np.reshape(numbers, (4, 4)) for scene, numbers in read_matrices(path).items()}
 
 
 def read_grounding(path: Path) -> dict[str, GroundingRecord]:

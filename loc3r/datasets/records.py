@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -212,17 +212,6 @@ def read_record_map(path: Path, kind: type[RecordT]) -> dict[str, RecordT]:
     """
     records: dict[str, RecordT] = _validated(path, "", TypeAdapter(dict[str, kind]), _read_json(path))  # type: ignore[valid-type]
     return records
-
-
-def read_matrices(path: Path) -> dict[str, list[float]]:
-    """The 4x4 matrices of a JSON object, each as 16 finite numbers, by its keys.
-
-    Raises:
-        AnnotationError: as ``read_records``.
-    """
-    rows = Annotated[list[FiniteFloat], Field(min_length=16, max_length=16)]
-    matrices: dict[str, list[float]] = _validated(path, "", TypeAdapter(dict[str, rows]), _read_json(path))
-    return matrices
 
 
 def read_record_lines(path: Path, kind: type[RecordT]) -> list[RecordT]:

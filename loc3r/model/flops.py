@@ -75,17 +75,6 @@ def training_flops(config: Loc3RConfig, work: Work, *, language_trained: bool = 
     )
 
 
-def forward_flops(config: Loc3RConfig, work: Work) -> float:
-    """Operations of a forward pass."""
-    return (
-        tower_flops(config, work.encoded)
-        + _adapter_flops(config, work.videos)
-        + _matrix_flops(config, work)
-        + _attention_flops(config.model.language, work.pairs)
-        + _head_flops(config, work)
-    )
-
-
 def tower_flops(config: Loc3RConfig, videos: int) -> float:
     """Operations of the vision tower's forward pass over so many videos."""
     data, vision = config.data, config.model.vision

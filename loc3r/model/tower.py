@@ -19,7 +19,6 @@ STAGES = ((1, 3, 1, 1, 16), (6, 3, 2, 2, 24), (6, 5, 2, 2, 40), (6, 3, 2, 3, 80)
 READ = {2: 4, 4: 2, 5: 1}
 """Stages that a token reads, and how many of their cells a side."""
 FEATURES = sum(STAGES[stage][-1] * cells**2 for stage, cells in READ.items())
-PATCH_PX = 32
 
 
 class Lite0(nn.Module):

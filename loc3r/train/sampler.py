@@ -61,10 +61,6 @@ class StepSampler:
         first = step * self.scenes_per_step
         return tuple(self._at(first + offset) for offset in range(self.scenes_per_step))
 
-    def epochs_after(self, steps: int) -> float:
-        """Passes over the data that ``steps`` steps make."""
-        return steps * self.scenes_per_step / self.units_per_epoch
-
     def _at(self, position: int) -> Unit:
         epoch, offset = divmod(position, self.units_per_epoch)
         return self._epoch(epoch)[offset]

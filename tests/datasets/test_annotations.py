@@ -23,9 +23,9 @@ from loc3r.datasets.readers import (
     read_sqa3d_localization,
     read_sqa3d_localization_files,
     read_vsibench,
-    read_vsibench_scenes,
     with_grounding,
 )
+from loc3r.datasets.records import SceneRecord, read_record_map
 from loc3r.datasets.sample import Sample
 from loc3r.datasets.writers import room_part, write_annotations
 from loc3r.errors import AnnotationError
@@ -121,7 +121,7 @@ def test_further_wordings_of_a_pose_are_marked_augmented(root: Path) -> None:
 
 
 def test_boxes_are_the_room_s_in_the_raw_frame(rooms: list[tuple[Room, list[Sample]]], root: Path) -> None:
-    scenes = read_vsibench_scenes(root / "annotations" / "vsibench", "train")
+    scenes = read_record_map(root / "annotations" / "vsibench" / "scannet_meta_info_train.json", SceneRecord)
     for room, _ in rooms:
         scene = scenes[room.scene_id]
         assert scene.room_size == pytest.approx(room.size_m[0] * room.size_m[1])
@@ -187,7 +187,7 @@ def test_real_scanqa_and_vsi_scenes_are_read_whole(shared_data: Path) -> None:
     assert len(read_scanqa(shared_data / "scanqa", "val")) == 4675
     assert read_scanqa(shared_data / "scanqa", "test_w_obj")[0].answers == ()
     counts = {
-        s: len(read_vsibench_scenes(shared_data / "vsibench", "val", s))
+        s: len(read_record_map(shared_data / "vsibench" / f"{s}_meta_info_val.json", SceneRecord))
         for s in ("scannet", "scannetpp", "arkitscenes")
     }
     assert counts == {"scannet": 67, "scannetpp": 50, "arkitscenes": 150}

@@ -13,22 +13,25 @@ from scipy.spatial import Delaunay
 
 from loc3r.datasets.readers import (
     box_centers,
-    read_axis_alignments,
     read_beacon3d,
     read_msqa,
     read_sqa3d,
     read_sqa3d_localization,
-    read_vsibench_scenes,
 )
-from loc3r.datasets.records import BoxRecord, SceneRecord
+from loc3r.datasets.records import BoxRecord, SceneRecord, read_record_map
 from loc3r.datasets.sample import Sample
 from loc3r.errors import AnnotationError
+from loc3r.files import read_json
 from loc3r.geometry.headings import angle_between_deg
+
+
+def boxes_of(shared_data: Path, source: str) -> dict[str, SceneRecord]:
+    return read_record_map(shared_data / "vsibench" / f"{source}_meta_info_val.json", SceneRecord)
 
 
 @pytest.fixture(scope="module")
 def scenes(shared_data: Path) -> dict[str, SceneRecord]:
-    return read_vsibench_scenes(shared_data / "vsibench", "val")
+    return boxes_of(shared_data, "scannet")
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +106,8 @@ def test_localisation_files_are_read_whole(shared_data: Path) -> None:
 
 
 def test_msqa_is_read_whole_and_lies_in_the_raw_scans(shared_data: Path) -> None:
-    alignments = read_axis_alignments(shared_data / "scannet_meta" / "scans_axis_alignment_matrices.json")
+    matrices = read_json(shared_data / "scannet_meta" / "scans_axis_alignment_matrices.json")
+    alignments = {scene: np.reshape(numbers, (4, 4)) for scene, numbers in matrices.items()}
     path = shared_data / "msqa" / "msqa_scannet_test_subset_827.json"
     samples = read_msqa(path, alignments.__getitem__)
     assert len(samples) == 827 and len({sample.scene_id for sample in samples}) == 67
@@ -137,7 +141,7 @@ def test_boxes_are_bounded_by_their_min_and_max(shared_data: Path) -> None:
     scenes = {
         (source, scene): record
         for source in ("scannet", "scannetpp", "arkitscenes")
-        for scene, record in read_vsibench_scenes(shared_data / "vsibench", "val", source).items()
+        for scene, record in boxes_of(shared_data, source).items()
     }
     assert len(scenes) == 267
     boxes = [box for record in scenes.values() for group in record.object_bbox.values() for box in group]

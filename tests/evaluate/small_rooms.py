@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from folders import hash_folder
 
-from loc3r.files import hash_folder, write_json, write_text
+from loc3r.files import write_json, write_text
 from loc3r.recipe import parse_recipe
 from loc3r.scenes.shards import PreparedSample, encode_frame, write_samples, write_shard
 

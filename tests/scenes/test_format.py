@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from box_rooms import box_room, mesh_corners, paint, write_box_room
+from folders import hash_folder
 from PIL import Image
 
 from loc3r.errors import FrameError, PoseError, SceneError
-from loc3r.files import hash_folder
 from loc3r.scenes.format import SceneFolder, open_scene, scene_folders
 from loc3r.scenes.ply import ply_bytes, read_vertices
 

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from box_rooms import box_room, paint
 from click.testing import CliRunner
+from folders import hash_folder
 from PIL import Image
 from sens_writer import SENSOR, sens_sections, write_sens_scene
 
 from loc3r.errors import FrameError, SceneError
-from loc3r.files import hash_folder, write_json
+from loc3r.files import write_json
 from loc3r.recipe import DataRecipe, Recipe
 from loc3r.scenes import sens as sens_module
 from loc3r.scenes.command import data

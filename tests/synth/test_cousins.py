@@ -15,8 +15,8 @@ from real_speakers import FACING, SITTING, named_by
 from scipy.spatial import Delaunay
 from scipy.spatial.transform import Rotation
 
-from loc3r.datasets.readers import box_centers, read_sqa3d, read_sqa3d_localization, read_vsibench_scenes
-from loc3r.datasets.records import BoxRecord, SceneRecord
+from loc3r.datasets.readers import box_centers, read_sqa3d, read_sqa3d_localization
+from loc3r.datasets.records import BoxRecord, SceneRecord, read_record_map
 from loc3r.datasets.sample import Sample
 from loc3r.errors import AnnotationError, SceneError
 from loc3r.geometry.headings import angle_between_deg
@@ -220,7 +220,7 @@ def test_only_questions_of_geometry_about_what_is_there_are_kept(sample: Sample,
 
 @pytest.fixture(scope="module")
 def scenes(shared_data: Path) -> dict[str, SceneRecord]:
-    return read_vsibench_scenes(shared_data / "vsibench", "val")
+    return read_record_map(shared_data / "vsibench" / "scannet_meta_info_val.json", SceneRecord)
 
 
 Read = Callable[[Path, str, Callable[[str], list[float]]], list[Sample]]

@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from folders import hash_folder
 
 from loc3r.cli import loc3r
 from loc3r.datasets.mixture import Mixture
-from loc3r.datasets.readers import read_vsibench_scenes
+from loc3r.datasets.records import SceneRecord, read_record_map
 from loc3r.datasets.writers import room_part, write_annotations
 from loc3r.errors import AnnotationError, DataError
-from loc3r.files import hash_folder, read_json
+from loc3r.files import read_json
 from loc3r.geometry.headings import angle_between_deg, heading_from_sqa3d
 from loc3r.recipe import load_recipe
 from loc3r.scenes.bev_samples import read_raw_samples
@@ -85,7 +86,7 @@ def test_every_text_is_kept_or_counted(sources: Path, made: tuple[Path, Result])
     assert all(f"dropped {count} of sqa3d: {reason}" in result.output for reason, count in dropped["sqa3d"].items())
     unknown = manifest["dropped"]["boxes"]
     boxes = Counter[str]()
-    for record in read_vsibench_scenes(sources / "vsibench", "val").values():
+    for record in read_record_map(sources / "vsibench" / "scannet_meta_info_val.json", SceneRecord).values():
         boxes.update(record.object_counts)
     assert unknown and all(unknown[name] == boxes[name] for name in unknown)
     assert manifest["furniture"] + sum(unknown.values()) == boxes.total()

@@ -13,10 +13,11 @@ import numpy as np
 import psutil
 import pytest
 from click.testing import CliRunner
+from folders import hash_folder
 
 from loc3r.cli import loc3r
 from loc3r.errors import DataError
-from loc3r.files import hash_folder, read_json
+from loc3r.files import read_json
 from loc3r.scenes.format import SceneFolder
 from loc3r.synth.generate import generate
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from folders import hash_folder
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +18,7 @@ from loc3r.cli import loc3r
 from loc3r.datasets.leakage import scenes_in
 from loc3r.datasets.records import BoxRecord
 from loc3r.errors import AnnotationError, DataError, LeakageError
-from loc3r.files import hash_file, hash_folder, read_json
+from loc3r.files import hash_file, read_json
 from loc3r.scenes.format import scene_folders
 from loc3r.scenes.validate import validate_root
 from loc3r.synth.cousins.boxes import AT_WALL_M, widened

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import yaml
+from folders import hash_folder
 
-from loc3r.files import hash_folder, write_json
+from loc3r.files import write_json
 from loc3r.recipe import Recipe, parse_recipe
 from loc3r.scenes.shards import PreparedSample, encode_frame, write_samples, write_shard
 
