@@ -25,6 +25,7 @@ WEIGHTS_FILE = "model.safetensors"
 TOWER = "vlm.model.vision_tower."
 HEADS = "heads."
 LAYERS = "vlm.model.language_model.layers."
+TELL = "heads.tell.weight"
 LAYER_OUTPUTS = ("o_proj.weight", "down_proj.weight")
 """What a language layer adds to its input goes through one of these."""
 
@@ -83,7 +84,8 @@ def read_weights(model: Loc3R, folder: Path, put: Put, *, heads: bool = True) ->
 def load_weights(model: Loc3R, folder: Path, *, deepen: bool = False, heads: bool = True) -> None:
     """Read a checkpoint's weights into a model of the same sizes; with ``deepen``, into one of more language layers.
 
-    The layers that the checkpoint lacks begin by changing nothing, so the model begins where the checkpoint ended.
+    The layers that the checkpoint lacks begin by changing nothing, so the model begins where the checkpoint ended; so
+    does what tells words their places (``model.egocentric_layer``).
     Without ``heads``, the model's own stay as they are, and the checkpoint's may be of other sizes.
 
     Raises:
@@ -97,7 +99,7 @@ def load_weights(model: Loc3R, folder: Path, *, deepen: bool = False, heads: boo
     if not heads:
         weights = _without_heads(weights) | {HEADS + name: value for name, value in model.heads.state_dict().items()}
     if deepen:
-        weights |= _idle_layers(model, weights)
+        weights |= _idle(model, weights)
     _compare(_shapes(model), {name: tuple(value.shape) for name, value in weights.items()}, path)
     model.load_state_dict(weights, strict=False)
 
@@ -125,10 +127,10 @@ def _without_heads(named: dict[str, Named]) -> dict[str, Named]:
     return {name: value for name, value in named.items() if not name.startswith(HEADS)}
 
 
-def _idle_layers(model: Loc3R, weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The model's own weights of language layers that ``weights`` lacks, with nothing coming out of them."""
-    lacking = {n: v for n, v in model.state_dict().items() if n.startswith(LAYERS) and n not in weights}
-    return {n: torch.zeros_like(v) if n.endswith(LAYER_OUTPUTS) else v for n, v in lacking.items()}
+def _idle(model: Loc3R, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The model's own weights of what ``weights`` may lack, with nothing coming out of it."""
+    lacking = {n: v for n, v in model.state_dict().items() if n.startswith((LAYERS, TELL)) and n not in weights}
+    return {n: torch.zeros_like(v) if n.endswith((*LAYER_OUTPUTS, TELL)) else v for n, v in lacking.items()}
 
 
 def _compare(expected: dict[str, tuple[int, ...]], received: dict[str, tuple[int, ...]], path: Path) -> None:

@@ -40,6 +40,7 @@ class Heads(nn.Module):
         activation: str,
         bins: int,
         look_at: bool,
+        measures: int,
         log_variance_limit: float,
     ) -> None:
         super().__init__()
@@ -49,6 +50,9 @@ class Heads(nn.Module):
         self.layout = nn.Linear(width, 4)
         self.position = _mlp(width, hidden, 4, activation)
         self.heading = _mlp(width + 4 * look_at, hidden, bins, activation)
+        self.tell = nn.Linear(measures, width, bias=False) if measures else None
+        if self.tell is not None:
+            nn.init.zeros_(self.tell.weight)  # a checkpoint that gains it begins where it ended
         for head in (self.layout, self.position, self.heading):
             *_, last = (module for module in head.modules() if isinstance(module, nn.Linear))
             nn.init.normal_(last.weight, std=HEAD_INIT_STD / math.sqrt(last.in_features))
@@ -58,6 +62,13 @@ class Heads(nn.Module):
         """Where a token says its thing is: hidden (..., d). One head for patches, mentions and looked-at points."""
         with _float32(hidden):
             return self._gaussian(self.layout(hidden))
+
+    def tell_view(self, view: Tensor) -> Tensor:
+        """What is added to the state (W, d) of a word whose thing lies so from the speaker's place (W, measures)."""
+        assert self.tell is not None
+        with _float32(view):
+            added: Tensor = self.tell(view.to(self.tell.weight.dtype))
+            return added
 
     def pose(self, pos_hidden: Tensor, ori_hidden: Tensor) -> tuple[Gaussian, Gaussian, Tensor]:
         """Position, looked-at place and heading logits (Q, bins) from the states (Q, d) of <Pos> and <Ori>."""

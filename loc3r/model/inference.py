@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from transformers import DynamicCache
 from loc3r.errors import QuestionError
 from loc3r.model.batch import VIDEO
 from loc3r.model.calibration import sigma_temperature
+from loc3r.model.egocentric import telling
 from loc3r.model.heads import Gaussian, decode_heading
 from loc3r.model.modelling import Loc3R, visible
 from loc3r.model.processor import Processor, Suffix
@@ -210,10 +212,14 @@ class Conversation:
     @torch.inference_mode()
     def prefill(self, suffixes: Sequence[Suffix]) -> list[PoseEstimate]:
         """Read every query once; their poses."""
-        states = self._feed({query: suffix.ids for query, suffix in enumerate(suffixes)})
-        pos = torch.stack([states[query][suffix.pos_at] for query, suffix in enumerate(suffixes)])
-        ori = torch.stack([states[query][suffix.pos_at + 1] for query, suffix in enumerate(suffixes)])
-        position, _, heading_logits = self._model.heads.pose(pos, ori)
+        starts = list(accumulate((len(suffix.ids) for suffix in suffixes[:-1]), initial=0))
+        pos_at = self._indices(start + suffix.pos_at for start, suffix in zip(starts, suffixes, strict=True))
+        words = [range(s.pos_at + 2, len(s.ids) - 1) for s in suffixes]  # the last one is the first to answer
+        told = self._indices(start + at for start, those in zip(starts, words, strict=True) for at in those)
+        question = self._indices(query for query, those in enumerate(words) for _ in those)
+        with telling(self._model, pos_at, told, question):
+            states = self._feed({query: suffix.ids for query, suffix in enumerate(suffixes)})
+        position, _, heading_logits = self._model.heads.pose(states[pos_at], states[pos_at + 1])
         heading, concentration = decode_heading(heading_logits, self._model.config.model.heading_bin_offset)
         sigma_m = self._temperature * position.sigma_m
         columns = [*position.mean_m.T, *sigma_m.T, heading, concentration]
@@ -240,8 +246,11 @@ class Conversation:
         tokens = zip(queries, logits.argmax(-1).tolist(), strict=True)
         return {query: token for query, token in tokens if token != self._model.config.tokens.im_end}
 
-    def _feed(self, tokens: Mapping[int, list[int]]) -> dict[int, Tensor]:
-        """Append tokens to queries; the new states (n, d) of each."""
+    def _indices(self, values: Iterable[int]) -> Tensor:
+        return torch.tensor(list(values), dtype=torch.long, device=self._owner.device)
+
+    def _feed(self, tokens: Mapping[int, list[int]]) -> Tensor:
+        """Append tokens to queries; the states (n, d) of all the new ones that a pose is read from."""
         device = self._owner.device
         counts = [len(ids) for ids in tokens.values()]
         owner = torch.tensor([1 + query for query in tokens], device=device).repeat_interleave(
@@ -257,9 +266,10 @@ class Conversation:
             position_ids=self._model.backbone.rotary_positions(ids, torch.tensor([positions], device=device), prefix=0),
             past_key_values=self._cache,
             use_cache=True,
-        ).last_hidden_state[0]
-        new = dict(zip(tokens, states.split(counts), strict=True))
+            output_hidden_states=self._model.config.model.egocentric_layer is not None,
+        )
+        new = dict(zip(tokens, states.last_hidden_state[0].split(counts), strict=True))
         for query, hidden in new.items():
             self._lengths[query] = self._lengths.get(query, 0) + len(hidden)
             self._ends[query] = hidden[-1]
-        return new
+        return self._model.pose_states(states)[0]

@@ -16,6 +16,7 @@ from loc3r.model.backbones import backbone_of
 from loc3r.model.bare import bare_weights
 from loc3r.model.batch import PADDING, UNSUPERVISED, VIDEO, Batch, put_together, take_apart, video_of
 from loc3r.model.config import Loc3RConfig
+from loc3r.model.egocentric import MEASURES, telling, told_words
 from loc3r.model.heads import Gaussian, Heads
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Loc3R(nn.Module):
             activation=config.model.head_activation,
             bins=config.model.heading_bins,
             look_at=config.model.look_at,
+            measures=0 if config.model.egocentric_layer is None else MEASURES,
             log_variance_limit=config.loss.log_variance_limit,
         )
         self.backbone.settle_tower(self.vlm)
@@ -92,15 +94,16 @@ class Loc3R(nn.Module):
         features = self.see(batch.pixels) if batch.features is None else batch.features
         embeddings = self.embed_prefix(batch.ids, features, batch.camera_tokens)
         model = self.config.model
-        states = self.language(
-            inputs_embeds=embeddings,
-            packing=packing_of(batch),
-            position_ids=self._rotary_positions(batch),
-            use_cache=False,
-            output_hidden_states=bool(model.naming_layer or model.mention_layer),
-        )
+        with telling(self, batch.pos_at, *told_words(batch)):
+            states = self.language(
+                inputs_embeds=embeddings,
+                packing=packing_of(batch),
+                position_ids=self._rotary_positions(batch),
+                use_cache=False,
+                output_hidden_states=bool(model.naming_layer or model.mention_layer or model.egocentric_layer),
+            )
         last = states.last_hidden_state
-        flat = last.flatten(0, 1)
+        flat = self.pose_states(states).flatten(0, 1)
         position, look_at, heading_logits = self.heads.pose(flat[batch.pos_at], flat[batch.pos_at + 1])
         return Outputs(
             answer_logits=self.vlm.lm_head(last[batch.labels != UNSUPERVISED]),
@@ -113,6 +116,12 @@ class Loc3R(nn.Module):
             pointing=self._point(states.hidden_states, batch),
             pose_pointing=self._point_pose(states.hidden_states, batch),
         )
+
+    def pose_states(self, states: Any) -> Tensor:
+        """What <Pos> and <Ori> are read from, (B, N, d), of what the language model returned."""
+        layer = self.config.model.egocentric_layer
+        read: Tensor = states.last_hidden_state if layer is None else self.language.norm(states.hidden_states[layer])
+        return read
 
     def _rotary_positions(self, batch: Batch) -> Tensor:
         if batch.apart is None:

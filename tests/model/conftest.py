@@ -38,6 +38,7 @@ TINY = {
         "naming_layer": 1,
         "mention_layer": 2,
         "look_at": True,
+        "egocentric_layer": 2,
         "fan_in_init": True,
     },
     "loss": {"layout": 1, "situation": 1, "heading": 2, "naming": 1, "mention": 1, "look_at": 0.5}
@@ -160,7 +161,9 @@ def sample() -> Callable[..., PreparedSample]:
 def make_model(processor: Processor) -> Callable[[], Loc3R]:
     def make() -> Loc3R:
         torch.manual_seed(0)
-        return Loc3R(processor.config)
+        model = Loc3R(processor.config)
+        torch.nn.init.normal_(model.heads.tell.weight, std=0.3)  # training begins with zeros
+        return model
 
     return make
 

@@ -1,10 +1,14 @@
 """Memory and packing change the cost of an answer, never the answer."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from loc3r.errors import FrameError, QuestionError
+from loc3r.model.batch import UNSUPERVISED
+from loc3r.model.egocentric import telling
 from loc3r.model.heads import decode_heading
 from loc3r.model.inference import Localiser, PoseEstimate, Query
 from loc3r.model.modelling import visible
@@ -40,21 +44,39 @@ def recompute(localiser, frames, cameras, query, max_new_tokens):
     prefix, suffix = processor.prefix_ids(), processor.suffix(query.situation, query.question)
     ids, said = [*prefix, *suffix.ids], []
     pixels, tokens = processor.pixels(frames)[None], processor.camera_tokens(cameras)[None]
+    at = len(prefix) + suffix.pos_at
+    words = torch.arange(at + 2, len(ids) - 1)  # told where their things are, as every time before
     for _ in range(max_new_tokens):
         row = torch.tensor([ids])
-        states = model.language(
-            inputs_embeds=model.embed_prefix(row, model.see(pixels), tokens),
-            attention_mask=visible(torch.zeros_like(row)),
-        ).last_hidden_state[0]
-        token = int(model.vlm.lm_head(states[-1]).argmax())
+        with telling(model, torch.tensor([at]), words, torch.zeros_like(words)):
+            seen = model.language(
+                inputs_embeds=model.embed_prefix(row, model.see(pixels), tokens),
+                attention_mask=visible(torch.zeros_like(row)),
+                output_hidden_states=True,
+            )
+        token = int(model.vlm.lm_head(seen.last_hidden_state[0, -1]).argmax())
         if token == processor.config.tokens.im_end:
             break
         ids.append(token)
         said.append(token)
-    at = len(prefix) + suffix.pos_at
+    states = model.pose_states(seen)[0]
     position, _, logits = model.heads.pose(states[at], states[at + 1])
     heading, concentration = decode_heading(logits, model.config.model.heading_bin_offset)
     return torch.stack([*position.mean_m, *position.sigma_m, heading, concentration]).numpy(), processor.decode(said)
+
+
+def test_a_question_is_read_in_training_as_when_it_is_asked(localiser, processor, scene, sample):
+    room, samples = scene(0), [sample(1), sample(2), sample(3, situated=False)]
+    memory = localiser.open_scene(room.frames, room.camera_tokens)
+    answers = localiser.ask(memory, [Query(each.situation, each.question) for each in samples])
+    told = [replace(each, answers=(answer.text,)) for each, answer in zip(samples, answers, strict=True)]
+    batch = processor.collate([processor.pack(room, told)])
+    with torch.inference_mode():
+        outputs = localiser.model(batch)
+    heading, _ = decode_heading(outputs.heading_logits, localiser.model.config.model.heading_bin_offset)
+    poses = np.array([numbers(answer.pose)[[0, 1, 4]] for answer in answers])
+    assert np.allclose(torch.column_stack([outputs.position.mean_m, heading]), poses, atol=1e-4)
+    assert torch.equal(outputs.answer_logits.argmax(-1), batch.labels[batch.labels != UNSUPERVISED])
 
 
 def test_memory_answers_as_a_full_recompute(localiser, memory, frames, cameras):
