@@ -236,7 +236,14 @@ def test_a_missing_or_cut_off_checkpoint_is_refused(small: Cut3r, tmp_path: Path
             convert(tmp_path / name, tmp_path / "out", SMALL)
 
 
-@pytest.mark.parametrize("shape", [(1, 2, 3, 48, 40), (1, 2, 4, 48, 48), (2, 3, 48, 48), (1, 0, 3, 48, 48)])
+@pytest.mark.parametrize(
+    "shape", [(1, 2, 3, 48, 40), (1, 2, 4, 48, 48), (2, 3, 48, 48), (1, 0, 3, 48, 48), (0, 2, 3, 48, 48)]
+)
 def test_frames_of_another_shape_are_refused(small: Cut3r, shape: tuple[int, ...]):
     with pytest.raises(FrameError, match="frame"):
         small(torch.zeros(shape))
+
+
+def test_pixels_that_nobody_scaled_are_refused(small: Cut3r):
+    with pytest.raises(FrameError, match=r"float\(\) / 127\.5"):
+        small(torch.zeros(1, 1, 3, 48, 48, dtype=torch.uint8))

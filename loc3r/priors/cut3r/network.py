@@ -142,7 +142,7 @@ class Cut3r(nn.Module):
         """Camera tokens (B, F, D) of frames (B, F, 3, H, W) in [-1, 1]; the checkpoint's D is 768.
 
         Raises:
-            FrameError: another shape, or sides that are no multiple of the patch.
+            FrameError: another shape or type, or sides that are no multiple of the patch.
         """
         return self.walk(frames)[0]
 
@@ -196,8 +196,15 @@ class Cut3r(nn.Module):
         return self.dec_norm(tokens), self.dec_norm_state(scene)
 
     def _check(self, frames: Tensor) -> None:
-        if frames.ndim != 5 or frames.shape[2] != 3 or not frames.shape[1]:
+        if frames.ndim != 5 or frames.shape[2] != 3 or 0 in frames.shape:
             raise FrameError("frames have the wrong shape", received=tuple(frames.shape), expected="(B, F, 3, H, W)")
+        if not frames.is_floating_point():
+            raise FrameError(
+                "frames are whole numbers",
+                received=frames.dtype,
+                expected="floating point in [-1, 1]",
+                fix="frames.float() / 127.5 - 1",
+            )
         if any(side % self.config.patch_px for side in frames.shape[-2:]):
             raise FrameError(
                 "a frame does not divide into patches",
