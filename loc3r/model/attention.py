@@ -2,9 +2,9 @@
 
 A row is a video and then its questions, back to back, and perhaps further videos with theirs. A full N x N mask
 would spend two thirds of the work and more on pairs that can't see each other. On a GPU FlexAttention passes over the
-blocks that nobody sees. Elsewhere each video is given a row of its own and attends to itself causally, and the
-questions are cut into chunks no shorter than the longest question: a token's question then lies in its own chunk and
-the one before, so each chunk attends to the video and to two chunks.
+blocks that nobody sees. Elsewhere, and on GPUs older than its kernels (V100, T4), each video is given a row of its own
+and attends to itself causally, and the questions are cut into chunks no shorter than the longest question: a token's
+question then lies in its own chunk and the one before, so each chunk attends to the video and to two chunks.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 NAME = "shared_video"
 """How the attention is registered with transformers."""
+FLEX_SINCE = (8, 0)
+"""Compute capability from which FlexAttention works: on Turing it does not compile, on Volta it is slower than plain
+products (pytorch/pytorch 164813, meta-pytorch/attention-gym 21)."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,14 @@ class Packing:
 
 def packing_of(batch: Batch) -> Packing | BlockMask:
     """Who sees whom in a batch, in the form that its device computes fastest."""
-    if batch.owner.device.type == "cuda":
+    if has_flex_attention(batch.owner.device):
         return block_mask(batch.owner)
     return Packing.of(batch.owner, batch.prefix, batch.longest, batch.apart)
+
+
+def has_flex_attention(device: torch.device) -> bool:
+    """Whether FlexAttention is the way to go there."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= FLEX_SINCE
 
 
 def block_mask(owner: Tensor) -> BlockMask:
@@ -126,7 +134,9 @@ def _chunked(query: Tensor, key: Tensor, value: Tensor, packing: Packing) -> Ten
 
 
 def _attend_past(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-    """Causal attention (B, H, N, D). Its scores are kept: the CPU's fused attention takes half as long again."""
+    """Causal attention (B, H, N, D). Its scores are kept on a CPU, whose fused attention takes half as long again."""
+    if query.is_cuda:
+        return F.scaled_dot_product_attention(query, key, value, is_causal=True, scale=1.0)
     future = torch.full((query.shape[2],) * 2, -torch.inf, dtype=query.dtype, device=query.device).triu(1)
     return (query @ key.transpose(-1, -2) + future).softmax(-1) @ value
 

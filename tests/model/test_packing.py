@@ -91,6 +91,13 @@ def test_flex_attention_learns_the_same(make_model, processor, rows_of, alone, m
 
 
 @pytest.mark.slow
+def test_gpus_older_than_its_kernels_do_without_flex_attention(monkeypatch) -> None:
+    for capability, expected in {(7, 0): False, (7, 5): False, (8, 0): True, (9, 0): True}.items():
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, has=capability: has)
+        assert attention.has_flex_attention(torch.device("cuda")) is expected
+    assert not attention.has_flex_attention(torch.device("cpu"))
+
+
 def test_blocks_show_what_the_mask_shows(rows_of, monkeypatch) -> None:
     monkeypatch.setattr(attention, "_flex_attention", lambda: flex.flex_attention)
     batch = rows_of(TWO_ROWS)
