@@ -154,6 +154,9 @@ class ModelRecipe(Section):
     """Dense grounding: object mentions regress their place after this language layer."""
     look_at: bool = False
     """Dense grounding: <Ori> regresses the point looked at; the heading head reads both places."""
+    egocentric_layer: Annotated[int | None, LATER] = None
+    """Ours: after this language layer the pose is read, and each word of the question is told where the thing that it
+    names is from there. Absent: the pose is read after the last layer, as in the paper."""
     video: Annotated[bool, LATER] = True
     """Ablation: off, the model reads the words alone."""
     camera_tokens: Annotated[bool, LATER] = True
@@ -360,6 +363,10 @@ class Recipe(Section):
             raise ValueError("loss.pointing needs model.mention_layer and model.language.kind=qwen3")
         if self.loss.pose_pointing and not (self.loss.pointing and (model.mention_layer or 0) < model.language.layers):
             raise ValueError("loss.pose_pointing needs loss.pointing and a layer after model.mention_layer")
+        if model.egocentric_layer is not None and not 0 < model.egocentric_layer < model.language.layers:
+            raise ValueError("model.egocentric_layer must have a layer before it and one after it, which answers")
+        if model.egocentric_layer and not (model.pose == "heads" and model.pose_tokens_without_situation):
+            raise ValueError("model.egocentric_layer needs model.pose=heads and model.pose_tokens_without_situation")
         if model.pose == "text" and not (model.pose_token_spacing == "none" and model.pose_tokens_without_situation):
             raise ValueError("model.pose_token_spacing and model.pose_tokens_without_situation need model.pose=heads")
         if model.frame_interval_s != 1 and model.video_sentence != "time":
