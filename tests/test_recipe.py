@@ -1,9 +1,13 @@
 """Recipes: defaults, inheritance, overrides, and messages that contain the fix."""
 
+import re
+from functools import reduce
 from pathlib import Path
 
 import pytest
+import yaml
 
+from loc3r.datasets.mixture import read_mixture
 from loc3r.errors import RecipeError
 from loc3r.recipe import Recipe, hashed, load_recipe, parse_recipe
 
@@ -133,6 +137,28 @@ def test_what_the_paper_leaves_open_is_a_field_whose_default_changes_no_hash(fie
 def test_a_pose_in_words_has_no_pose_tokens_to_place(field):
     with pytest.raises(RecipeError, match=r"need model\.pose=heads"):
         parse_recipe({"name": "x", "model": {"pose": "text", **field}, "loss": {"situation": 0}})
+
+
+def test_fidelity_tells_fields_that_exist_and_the_values_that_they_have():
+    text = (RECIPES.parent / "docs" / "fidelity.md").read_text()
+    tables = "\n".join(line for line in text.splitlines() if line.startswith("|"))
+    told = dict(re.findall(r"`((?:model|data|loss|optimiser|train)\.[a-z_.]+)`:? ([\w.+-]+|\[.*?\])", tables))
+    assert len(told) > 38
+    paper = load_recipe(RECIPES / "loc3r-7b.yaml")
+    for field, value in told.items():
+        has = reduce(getattr, field.split("."), paper)
+        if value == "empty":
+            assert not has, field
+        elif isinstance(has, float):
+            assert float(value) == has, field
+        else:
+            assert yaml.safe_load(value) == (list(has) if isinstance(has, tuple) else has), field
+
+
+def test_the_papers_mixture_is_its_four_data_sets():
+    parts = read_mixture(RECIPES / "mixtures" / "paper.yaml").parts
+    assert parts["sqa3d"].every_wording and parts["scanqa"].every_answer
+    assert 79_445 + 26_515 + (parts["msqa"].count or 0) + (parts["vsibench"].count or 0) == 272_566
 
 
 def test_paper_defaults():

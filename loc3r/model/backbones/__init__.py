@@ -1,6 +1,8 @@
 """Backbones: the vision-language models that a recipe can start from, one file each.
 
-Adding one is a file here that subclasses ``loc3r.model.backbones.base.Backbone``, and its line in ``BACKBONES``.
+Adding one is a file here that subclasses ``loc3r.model.backbones.base.Backbone``, and its line in ``BACKBONES``. If its
+vision tower is a new kind: the name in ``VisionRecipe.kind``, its operations in ``loc3r.model.flops``. For ``loc3r
+fetch``: an entry in ``loc3r.fetch.catalogue``.
 Nothing heavy is imported until a model is built.
 """
 
