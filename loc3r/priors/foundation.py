@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from loc3r.errors import CheckpointError, FrameError, RecipeError
+from loc3r.errors import CheckpointError, RecipeError
 from loc3r.files import hash_file
 from loc3r.priors.base import prior_card
+from loc3r.priors.frames import to_pixels
 from loc3r.settings import load_settings
 
 WEIGHTS_FILE = "model.safetensors"
@@ -92,11 +93,4 @@ def to_square(frames: NDArray[np.uint8], size_px: int) -> Tensor:
     Raises:
         FrameError: another shape or type.
     """
-    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or not len(frames):
-        raise FrameError(
-            "frames have the wrong shape",
-            received=f"{frames.shape} {frames.dtype}",
-            expected="(T, H, W, 3) uint8",
-        )
-    pixels = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255
-    return F.interpolate(pixels, (size_px, size_px), mode="bilinear", antialias=True)
+    return F.interpolate(to_pixels(frames) / 255, (size_px, size_px), mode="bilinear", antialias=True)

@@ -22,10 +22,11 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from loc3r.errors import CheckpointError, FrameError
+from loc3r.errors import CheckpointError
 from loc3r.files import atomic_path, hash_file, read_json, write_json
 from loc3r.priors import pose_token
 from loc3r.priors.alignment import Track, track
+from loc3r.priors.frames import to_pixels
 
 STRIDE = 8
 METHOD = 2
@@ -183,14 +184,7 @@ def to_input(frames: NDArray[np.uint8], size_px: int) -> Tensor:
     Raises:
         FrameError: another shape or type.
     """
-    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or not len(frames):
-        raise FrameError(
-            "frames have the wrong shape",
-            received=f"{frames.shape} {frames.dtype}",
-            expected="(T, H, W, 3) uint8",
-        )
-    pixels = torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float()
-    return F.interpolate(pixels, (size_px, size_px), mode="area") / 127.5 - 1
+    return F.interpolate(to_pixels(frames), (size_px, size_px), mode="area") / 127.5 - 1
 
 
 def save(network: RoomsNet, folder: Path, record: dict[str, object]) -> None:
