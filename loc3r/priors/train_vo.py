@@ -95,21 +95,40 @@ def train(root: Path, out: Path, recipe: VORecipe, init: Path | None = None) -> 
     network = before.network.train().requires_grad_() if before else RoomsNet(VOConfig())
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     walks = load_walks(root, network.config.size_px)
-    held_out = max(1, round(len(walks) * recipe.held_out_share))
+    held_out, start = max(1, round(len(walks) * recipe.held_out_share)), time.monotonic()
+    curve = _fit(network, walks[held_out:], recipe, rng, knows_motion=before is not None)
+    errors = measure(RoomsVO(network, "measured"), walks[:held_out])
+    record = {
+        "recipe": vars(recipe), "recipe_hash": hash_json(vars(recipe)), "rooms": len(walks),
+        "init": before.fingerprint if before else None,
+        "held_out_rooms": held_out, "losses_every_100_steps": curve, "errors": errors,
+        "minutes": round((time.monotonic() - start) / 60, 1),
+    }  # fmt: skip
+    save(network, out, record)
+    return errors
+
+
+def _fit(
+    network: RoomsNet, walks: list[Walk], recipe: VORecipe, rng: np.random.Generator, *, knows_motion: bool
+) -> list[dict[str, float]]:
+    """Train on ``walks``; the smoothed losses of every 100th step.
+
+    A network that does not know motion yet is taught it little by little, over the first quarter of the steps.
+    """
     optimiser = torch.optim.AdamW(network.parameters(), recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, recipe.steps))
-    start, smooth, curve = time.monotonic(), dict[str, float](), list[dict[str, float]]()
+    smooth, curve = dict[str, float](), list[dict[str, float]]()
     with Progress() as progress:
         task = progress.add_task("training the prior", total=recipe.steps)
         for step in range(recipe.steps):
-            chosen = rng.integers(held_out, len(walks), recipe.videos_per_step)
+            chosen = rng.integers(len(walks), size=recipe.videos_per_step)
             clip = _clip([walks[i] for i in chosen], recipe.window, rng)
             terms = _losses(network, clip)
             loss = (
                 terms["points"]
                 + recipe.match_weight * terms["match"]
                 + recipe.attitude_weight * terms["attitude"]
-                + recipe.motion_weight * (1.0 if before else min(1.0, 4 * step / recipe.steps)) * terms["motion"]
+                + recipe.motion_weight * (1.0 if knows_motion else min(1.0, 4 * step / recipe.steps)) * terms["motion"]
             )
             optimiser.zero_grad()
             loss.backward()
@@ -121,15 +140,7 @@ def train(root: Path, out: Path, recipe: VORecipe, init: Path | None = None) -> 
             if step % 100 == 0:
                 curve.append({name: round(value, 4) for name, value in smooth.items()})
                 progress.console.print(f"step {step}  {curve[-1]}")
-    errors = measure(RoomsVO(network, "measured"), walks[:held_out])
-    record = {
-        "recipe": vars(recipe), "recipe_hash": hash_json(vars(recipe)), "rooms": len(walks),
-        "init": before.fingerprint if before else None,
-        "held_out_rooms": held_out, "losses_every_100_steps": curve, "errors": errors,
-        "minutes": round((time.monotonic() - start) / 60, 1),
-    }  # fmt: skip
-    save(network, out, record)
-    return errors
+    return curve
 
 
 def measure(prior: RoomsVO, walks: list[Walk]) -> dict[str, float]:
