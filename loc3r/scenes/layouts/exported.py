@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from loc3r.errors import FrameError, PoseError, SceneError
+from loc3r.errors import FrameError, SceneError
 from loc3r.scenes.layouts.numbered import NumberedFrames
 from loc3r.scenes.read import as_uint16, by, read_depth_mm, read_image, read_matrix
 from loc3r.scenes.scene import Floats
@@ -29,6 +29,7 @@ class SceneFolder(NumberedFrames):
     files = "color/*.jpg, depth/*.png, pose/*.txt"
     parent = "scans"
     color_folder = "color"
+    pose_folder = "pose"
 
     @classmethod
     def fits(cls, path: Path) -> bool:
@@ -46,10 +47,6 @@ class SceneFolder(NumberedFrames):
     def depth_path(self, frame_id: int) -> Path:
         """File of a depth frame."""
         return self.path / "depth" / f"{self._stems[frame_id]}.png"
-
-    def pose_path(self, frame_id: int) -> Path:
-        """File that holds a frame's pose."""
-        return self.path / "pose" / f"{self._stems[frame_id]}.txt"
 
     def instance_path(self, frame_id: int) -> Path:
         """File of a frame's object ids."""
@@ -72,13 +69,6 @@ class SceneFolder(NumberedFrames):
         if image.size not in (self.depth_size_px, self.color_size_px):
             raise FrameError(f"{path} has the wrong size", received=by(image.size), expected=by(self.depth_size_px))
         return as_uint16(image, path)
-
-    def stored_pose(self, frame_id: int) -> Floats:
-        """What the file says, (4, 4)."""
-        path = self.pose_path(frame_id)
-        if not path.is_file():
-            raise PoseError("a pose is missing", received=path, expected="a 4x4 matrix in a text file")
-        return read_matrix(path)
 
     @cached_property
     def color_size_px(self) -> tuple[int, int]:

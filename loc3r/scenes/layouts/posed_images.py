@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from loc3r.errors import FrameError, PoseError, SceneError
+from loc3r.errors import FrameError, SceneError
 from loc3r.scenes.layouts.numbered import NumberedFrames
 from loc3r.scenes.read import numbered, read_depth_mm, read_image, read_matrix, read_meta
 from loc3r.scenes.scene import Floats
@@ -47,10 +47,6 @@ class PosedImages(NumberedFrames):
         """File of a depth frame."""
         return self.path / f"{self._stems[frame_id]}.png"
 
-    def pose_path(self, frame_id: int) -> Path:
-        """File that holds a frame's pose."""
-        return self.path / f"{self._stems[frame_id]}.txt"
-
     def color_image(self, frame_id: int) -> Image.Image:
         """Frame ``frame_id`` as an RGB image."""
         return read_image(self.color_path(frame_id), self.color_size_px).convert("RGB")
@@ -60,13 +56,6 @@ class PosedImages(NumberedFrames):
         if not self._depth_stems:
             return np.zeros(self.depth_size_px[::-1], np.uint16)
         return read_depth_mm(self.depth_path(frame_id), self.depth_size_px)
-
-    def stored_pose(self, frame_id: int) -> Floats:
-        """What the file says, (4, 4)."""
-        path = self.pose_path(frame_id)
-        if not path.is_file():
-            raise PoseError("a pose is missing", received=path, expected="a 4x4 matrix in a text file")
-        return read_matrix(path)
 
     @cached_property
     def _depth_stems(self) -> dict[int, str]:
