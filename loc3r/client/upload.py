@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from loc3r.client.wire import MAX_PAYLOAD_BYTES
@@ -16,17 +18,30 @@ def video_bytes(video: Path | str | bytes) -> bytes:
     """The payload of a video file, a folder of frames, or bytes of either kind.
 
     Raises:
-        VideoError: nothing is there, it is empty, a folder has no frames, or it is above 1 GiB.
+        VideoError: nothing is there, it can't be read, it is empty, a folder has no frames, or it is above 1 GiB.
     """
     if isinstance(video, bytes):
         return _checked(video, f"{len(video)} bytes")
     path = Path(video)
-    if path.is_dir():
-        return _checked(_zip_of_frames(path), str(path))
-    if not path.is_file():
-        raise VideoError("no such video", received=path, expected="a video file or a folder of frames")
-    _check_size(path.stat().st_size, str(path))
-    return _checked(path.read_bytes(), str(path))
+    with told_unreadable(path):
+        if path.is_dir():
+            return _checked(_zip_of_frames(path), str(path))
+        if not path.is_file():
+            raise VideoError("no such video", received=path, expected="a video file or a folder of frames")
+        _check_size(path.stat().st_size, str(path))
+        return _checked(path.read_bytes(), str(path))
+
+
+@contextmanager
+def told_unreadable(video: Path) -> Iterator[None]:
+    """Turn what the operating system says of a video, such as "Permission denied", into a ``VideoError``."""
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or video
+        raise VideoError(
+            "the video can't be read", received=f"{where}: {error.strerror}", expected="a file to read"
+        ) from error
 
 
 def frame_paths(folder: Path) -> list[Path]:

@@ -5,22 +5,27 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import av
 import numpy as np
 from av.error import FFmpegError
+from av.sidedata.sidedata import Type as SideDataType
+from av.stream import Disposition
 from numpy.typing import NDArray
 from PIL import Image
 
-from loc3r.client.upload import IMAGE_SUFFIXES, frame_paths, is_frame
+from loc3r.client.upload import IMAGE_SUFFIXES, frame_paths, is_frame, told_unreadable
 from loc3r.errors import FrameError, VideoError
 from loc3r.geometry.patches import Fit, fit_box
 
 Frames = NDArray[np.uint8]
+CONTAINERS = "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,gif,h264,hevc"
+"""What a video may be, by FFmpeg's names. Without a list, a text that names other files (ffconcat, HLS) would be one,
+and a server would read its own files for whoever sends it."""
 
 
 class VideoFile:
@@ -35,15 +40,20 @@ class VideoFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with av.open(str(path)) as container:
+            with _open(str(path)) as container:
                 packets = _packets(container, str(path))
         except (FFmpegError, OSError) as error:
             raise _undecodable(str(path), error) from error
-        if any(time is None for time, _ in packets):
+        if any(packet.time is None for packet in packets):
             raise VideoError(f"{path} has no time stamps", received=path.suffix, expected="mp4, mov or mkv")
-        self._times = sorted(time for time, _ in packets if time is not None)
+        self._times: list[int] = sorted(
+            packet.time for packet in packets if packet.is_shown and packet.time is not None
+        )
         self._number = {time: i for i, time in enumerate(self._times)}
-        self._keys = sorted(self._number[time] for time, is_key in packets if is_key and time is not None) or [0]
+        if len(self._number) < len(self._times):
+            received = f"{len(self._times)} pictures at {len(self._number)} times"
+            raise VideoError(f"{path} shows pictures at the same time", received=received, expected="one after another")
+        self._keys: list[int] = sorted(packet.time for packet in packets if packet.is_key and packet.time is not None)
         self._container: Any = None
         self._pictures: Iterator[Any] = iter(())
         self._next = -1
@@ -64,9 +74,9 @@ class VideoFile:
             raise _undecodable(f"{self.path}: picture {number}", error) from error
 
     def _decode(self, number: int) -> Frames:
-        start = self._keys[max(bisect_right(self._keys, number) - 1, 0)]
-        if not start <= self._next <= number:
-            self._seek(start)
+        key = self._keys[max(bisect_right(self._keys, self._times[number]) - 1, 0)]
+        if not bisect_left(self._times, key) <= self._next <= number:
+            self._seek(key)
         for picture in self._pictures:
             self._next = self._number.get(picture.pts, self._next) + 1
             if picture.pts == self._times[number]:
@@ -76,12 +86,11 @@ class VideoFile:
 
     def _seek(self, key: int) -> None:
         if self._container is None:
-            self._container = av.open(str(self.path))
-            self._container.streams.video[0].thread_type = "AUTO"
-        stream = self._container.streams.video[0]
-        self._container.seek(self._times[key], stream=stream)
+            self._container = _open(str(self.path))
+        stream = _pictures_of(self._container, str(self.path))
+        self._container.seek(key, stream=stream)
         self._pictures = self._container.decode(stream)
-        self._next = key
+        self._next = bisect_left(self._times, key)
 
 
 def sample_frames(available: int, wanted: int) -> NDArray[np.int64]:
@@ -107,14 +116,15 @@ def read_video(path: Path, frames: int) -> Frames:
         VideoError: missing, empty, truncated or not a video; images of several sizes.
         FrameError: an image of the folder is corrupt.
     """
-    if path.is_dir():
-        images = {image.name: image for image in frame_paths(path)}
-        return _read_images(list(images), lambda name: images[name].read_bytes(), frames, path)
-    if not path.is_file():
-        raise VideoError("no such video", received=path, expected="a video file or a folder of images")
-    if path.stat().st_size == 0:
-        raise VideoError("the video is empty", received=f"{path}, 0 bytes", expected="a video file")
-    return _decode(lambda: str(path), frames, str(path))
+    with told_unreadable(path):
+        if path.is_dir():
+            images = {image.name: image for image in frame_paths(path)}
+            return _read_images(list(images), lambda name: images[name].read_bytes(), frames, path)
+        if not path.is_file():
+            raise VideoError("no such video", received=path, expected="a video file or a folder of images")
+        if path.stat().st_size == 0:
+            raise VideoError("the video is empty", received=f"{path}, 0 bytes", expected="a video file")
+        return _decode(lambda: str(path), frames, str(path))
 
 
 def read_video_bytes(data: bytes, frames: int, source: str = "the video") -> Frames:
@@ -150,15 +160,16 @@ def _read_images(names: Sequence[str], read: Callable[[str], bytes], frames: int
         raise VideoError("the video has no frames", received=source, expected=", ".join(IMAGE_SUFFIXES))
     chosen = [names[i] for i in sample_frames(len(names), frames)]
     images = {name: _image(name, read(name)) for name in dict.fromkeys(chosen)}
-    shape = images[chosen[0]].shape
-    for name, image in images.items():
-        if image.shape != shape:
-            raise VideoError(
-                f"{source} has frames of several sizes",
-                received=f"{name} {_size(image)}",
-                expected=_size(images[chosen[0]]),
-            )
-    return np.stack([images[name] for name in chosen])
+    return _stacked([(name, images[name]) for name in chosen], source)
+
+
+def _stacked(named: Sequence[tuple[str, Frames]], source: object) -> Frames:
+    first = named[0][1]
+    for name, image in named:
+        if image.shape != first.shape:
+            received = f"{name} {_size(image)}"
+            raise VideoError(f"{source} has frames of several sizes", received=received, expected=_size(first))
+    return np.stack([image for _, image in named])
 
 
 def _image(name: str, data: bytes) -> Frames:
@@ -175,40 +186,77 @@ def _size(image: Frames) -> str:
 def _decode(open_source: Callable[[], Any], frames: int, source: str) -> Frames:
     """Count the pictures without decoding them, then decode and keep the wanted ones."""
     try:
-        with av.open(open_source()) as container:
-            available = len(_packets(container, source))
+        with _open(open_source()) as container:
+            available = sum(packet.is_shown for packet in _packets(container, source))
         wanted = sample_frames(available, frames)
-        with av.open(open_source()) as container:
+        with _open(open_source()) as container:
             pictures = _decode_wanted(container, set(wanted.tolist()), source)
     except FFmpegError as error:
         raise _undecodable(source, error) from error
     last = max(pictures)  # a codec may keep back its very last pictures
-    return np.stack([pictures.get(i, pictures[last]) for i in wanted.tolist()])
+    return _stacked([(f"picture {i}", pictures.get(i, pictures[last])) for i in wanted.tolist()], source)
+
+
+def _open(source: Any) -> Any:
+    return av.open(source, container_options={"format_whitelist": CONTAINERS})
 
 
 def _undecodable(source: str, error: Exception) -> VideoError:
+    received = getattr(error, "strerror", None) or error  # without FFmpeg's number and its name of the stream
     return VideoError(
-        f"{source} can't be decoded", received=str(error), expected="a whole video file", fix="was it cut short?"
+        f"{source} can't be decoded",
+        received=received,
+        expected="a whole mp4, mov, mkv, webm or avi",
+        fix="was it cut short?",
     )
 
 
-def _packets(container: Any, source: str) -> list[tuple[int | None, bool]]:
-    """Time stamp of each picture of the first video stream, and whether it is a key frame, in the file's order.
+def _pictures_of(container: Any, source: str) -> Any:
+    """The first video stream that is no cover of a sound track."""
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            return stream
+    raise VideoError(f"{source} has no pictures", received="no video stream", expected="a video file")
 
-    The header's promise is held against what is there.
-    """
-    if not container.streams.video:
-        raise VideoError(f"{source} has no pictures", received="no video stream", expected="a video file")
-    stream = container.streams.video[0]
-    packets = [(p.pts, p.is_keyframe) for p in container.demux(stream) if p.size and not p.is_corrupt]
-    if not packets or len(packets) < 0.98 * stream.frames - 1:
-        received, expected = f"{len(packets)} pictures", f"{stream.frames or 'some'} by its header"
-        raise VideoError(f"{source} is truncated", received=received, expected=expected)
+
+class _Packet(NamedTuple):
+    """One picture, not decoded."""
+
+    time: int | None
+    is_key: bool
+    is_shown: bool
+    """Not so for what an edit list cuts off; later pictures may need it."""
+
+
+def _packets(container: Any, source: str) -> list[_Packet]:
+    """Pictures of the first video stream, in the file's order; the header's promises are held against what is there."""
+    stream, packets, end_s = _pictures_of(container, source), [], 0.0
+    for packet in container.demux():
+        if not packet.size or packet.is_corrupt:
+            continue
+        if packet.pts is not None:
+            end_s = max(end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        if packet.stream_index == stream.index:
+            packets.append(_Packet(packet.pts, packet.is_keyframe, not packet.is_discard))
+    _check_whole(container, stream, len(packets), end_s, source)
     return packets
 
 
+def _check_whole(container: Any, stream: Any, count: int, end_s: float, source: str) -> None:
+    """mp4 and avi promise so many pictures, mkv and others so many seconds, of whatever lasts longest."""
+    # An edit list takes pictures out of an mp4's index, not out of its count.
+    promised = len(stream.index_entries) if "mp4" in container.format.name else stream.frames
+    if not count or count < 0.98 * promised - 1:
+        expected = f"{promised or 'some'} by its header"
+        raise VideoError(f"{source} is truncated", received=f"{count} pictures", expected=expected)
+    picture_s, seconds = 1 / float(stream.average_rate or 25), (container.duration or 0) / av.time_base
+    if not promised and end_s < 0.98 * seconds - picture_s:
+        expected = f"{seconds:.1f} s by its header"
+        raise VideoError(f"{source} is truncated", received=f"{end_s:.1f} s", expected=expected)
+
+
 def _decode_wanted(container: Any, wanted: set[int], source: str) -> dict[int, Frames]:
-    stream = container.streams.video[0]
+    stream = _pictures_of(container, source)
     stream.thread_type = "AUTO"
     pictures: dict[int, Frames] = {}
     decoded = 0
@@ -225,4 +273,10 @@ def _decode_wanted(container: Any, wanted: set[int], source: str) -> dict[int, F
 
 def _upright(picture: Any) -> Frames:
     """A decoded picture (H, W, 3) as its rotation metadata wants it shown."""
-    return np.ascontiguousarray(np.rot90(picture.to_ndarray(format="rgb24"), picture.rotation // 90))
+    rgb, quarters = picture.to_ndarray(format="rgb24"), round(picture.rotation / 90)
+    for side in picture.side_data:
+        if side.type == SideDataType.DISPLAYMATRIX:
+            a, b, _, c, d = np.frombuffer(bytes(side), np.int32)[:5].astype(float)
+            if a * d < b * c:  # mirrored, as of a camera that faces its owner: the rotation is told of the other side
+                rgb, quarters = rgb[:, ::-1], quarters + 2
+    return np.ascontiguousarray(np.rot90(rgb, quarters))

@@ -10,6 +10,7 @@ import pytest
 from box_rooms import write_box_room
 from PIL import Image
 
+from loc3r.client.upload import video_bytes
 from loc3r.errors import FrameError, VideoError
 from loc3r.scenes.video import VideoFile, fit_frames, read_video, read_video_bytes, sample_frames
 
@@ -36,6 +37,27 @@ def turned(data, degrees):
     at = data.index(b"tkhd") + 4 + 4 + 4 * 5 + 8 + 8
     matrix = struct.pack(">9i", c * one, s * one, 0, -s * one, c * one, 0, 0, 0, 1 << 30)
     return data[:at] + matrix + data[at + 36 :]
+
+
+def written(path, codec="mpeg4", size=(64, 48), times=range(20)):
+    """A video whose frames grow brighter, at the times given in tenths of a second."""
+    with av.open(path, "w") as container:
+        stream = container.add_stream(codec, rate=10, width=size[0], height=size[1], pix_fmt="yuv420p")
+        stream.bit_rate = 4_000_000
+        for i, time in enumerate(times):
+            picture = av.VideoFrame.from_ndarray(np.full((*size[::-1], 3), 10 * i, np.uint8), format="rgb24")
+            picture.pts = time
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    return path
+
+
+def trimmed(data, start_s, seconds):
+    """The mp4 with an edit list that shows a part of it, as a phone's gallery trims."""
+    at = data.index(b"elst") + 12
+    rate = struct.unpack(">I", data[(m := data.index(b"mdhd") + 16) : m + 4])[0]
+    edit = struct.pack(">Ii", int(seconds * 1000), int(start_s * rate))  # the movie's clock ticks milliseconds
+    return data[:at] + edit + data[at + 8 :]
 
 
 def zipped(names):
@@ -165,3 +187,68 @@ def test_a_cut_video_is_no_video_file(tmp_path):
             VideoFile(path)
     with pytest.raises(VideoError):
         VideoFile(tmp_path / "absent.mp4")
+
+
+@pytest.mark.parametrize(("start", "count"), [(0, 12), (5, 15), (4, 8)], ids=["end", "start", "both"])
+def test_a_trimmed_video_shows_what_is_left(tmp_path, start, count):
+    (tmp_path / "v.mp4").write_bytes(trimmed(mp4(), start / 10, count / 10))
+    video = VideoFile(tmp_path / "v.mp4")
+    assert len(video) == count
+    for number in (count - 1, 0, 3):
+        assert abs(video.picture(number).mean() - 10 * (start + number)) < 6
+    spread = read_video(tmp_path / "v.mp4", 4).mean((1, 2, 3))
+    np.testing.assert_allclose(spread, 10 * (start + sample_frames(count, 4)), atol=6)
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".avi"])
+def test_a_cut_file_of_another_container_is_truncated_too(tmp_path, suffix):
+    data = written(tmp_path / f"whole{suffix}").read_bytes()
+    (path := tmp_path / f"v{suffix}").write_bytes(data[: len(data) * 3 // 4])
+    with pytest.raises(VideoError, match="truncated"):
+        read_video(path, 4)
+    with pytest.raises(VideoError, match="truncated"):
+        VideoFile(path)
+
+
+def test_a_text_that_names_another_file_does_not_open_it(tmp_path, monkeypatch):
+    written(tmp_path / "secret.mp4")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "v.mp4").write_text(script := "ffconcat version 1.0\nfile 'secret.mp4'\n")
+    for read in (lambda: read_video(tmp_path / "v.mp4", 4), lambda: read_video_bytes(script.encode(), 4)):
+        with pytest.raises(VideoError, match="can't be decoded"):
+            read()
+
+
+def test_pictures_that_change_their_size_are_an_error(tmp_path):
+    small, large = (written(tmp_path / f"{w}.ts", "mpeg2video", (w, 48)) for w in (64, 128))
+    with pytest.raises(VideoError, match="several sizes"):
+        read_video_bytes(small.read_bytes() + large.read_bytes(), 4)
+
+
+def test_pictures_at_the_same_time_have_no_numbers(tmp_path):
+    written(tmp_path / "v.mkv")
+    with av.open(tmp_path / "v.mkv") as source, av.open(tmp_path / "same.mkv", "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream, packet.pts, packet.dts = stream, 0, 0
+                target.mux(packet)
+    with pytest.raises(VideoError, match="same time"):
+        VideoFile(tmp_path / "same.mkv")
+
+
+def test_a_mirrored_video_is_upright(tmp_path):
+    data = mp4(3, picture=SIDE_BY_SIDE)
+    at = data.index(b"tkhd") + 4 + 4 + 4 * 5 + 8 + 8
+    one = 1 << 16
+    mirror = struct.pack(">9i", -one, 0, 0, 0, one, 0, 0, 0, 1 << 30)
+    shown = read_video_bytes(data[:at] + mirror + data[at + 36 :], 1)[0]
+    assert shown[:, :28].min() > 200 > 50 > shown[:, 36:].max()
+
+
+def test_what_may_not_be_read_is_an_error(tmp_path):
+    long_name = tmp_path / ("x" * 300 + ".mp4")  # as unreadable as a forbidden one, and so even for root
+    with pytest.raises(VideoError, match="can't be read"):
+        read_video(long_name, 4)
+    with pytest.raises(VideoError, match="can't be read"):
+        video_bytes(long_name)
