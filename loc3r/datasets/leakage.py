@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from loc3r.errors import AnnotationError, LeakageError, SceneError
-from loc3r.files import read_json
 
 _SCANNET = re.compile(r"(?:.*/)?(scene\d{4})_\d\d(?:\.\w+)?")
 """Some name the video: scannet/scene0000_00.mp4."""
@@ -59,6 +58,8 @@ def scenes_in(path: Path) -> set[str]:
 
     Raises:
         AnnotationError: it names no scene, or can't be read.
+        DataError: a folder's manifest can't be read.
+        SceneError: a folder of ``loc3r synth`` is only half made.
     """
     if not path.exists():
         raise AnnotationError("no such file or folder", received=path, expected="scenes to check")
@@ -73,23 +74,27 @@ def scenes_in(path: Path) -> set[str]:
 
 
 def _of_folder(folder: Path) -> set[str]:
-    if prepared := _prepared(folder / "manifest.json"):
+    from loc3r.scenes.format import check_made
+
+    if prepared := _prepared(folder):
         return prepared
+    check_made(folder)
     scans, annotations = folder / "scans", folder / "annotations"
     found = {path.name for path in scans.glob("[!.]*") if path.is_dir()} or _scene_names(folder)
     files = (annotations if annotations.is_dir() else folder).rglob("*") if not found else ()
     return found.union(*(_of_file(path) for path in files if path.suffix in _SUFFIXES and path.is_file()))
 
 
-def _prepared(manifest: Path) -> set[str]:
-    """Scenes in the shards that a manifest lists; none where there is no such manifest."""
+def _prepared(folder: Path) -> set[str]:
+    """Scenes in the shards that a folder's manifest lists; none where there is no such manifest."""
+    from loc3r.scenes.format import read_manifest
+
+    shards = read_manifest(folder).get("shards", ())
     try:
-        values = read_json(manifest) if manifest.is_file() else {}
-        return {str(scene_id) for shard in values.get("shards", ()) for scene_id in shard["scenes"]}
-    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
-        raise AnnotationError(
-            f"{manifest} can't be read", received=repr(error), expected="shards with their scenes"
-        ) from error
+        return {str(scene_id) for shard in shards for scene_id in shard["scenes"]}
+    except (KeyError, TypeError) as error:
+        expected = "shards with their scenes"
+        raise AnnotationError(f"{folder}/manifest.json", received=repr(error), expected=expected) from error
 
 
 def _scene_names(folder: Path) -> set[str]:

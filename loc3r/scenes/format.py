@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from loc3r.errors import SceneError
+from loc3r.errors import DataError, SceneError
+from loc3r.files import read_json
 from loc3r.scenes.layouts.arkitscenes import ArkitScene
 from loc3r.scenes.layouts.clip import PosedClip
 from loc3r.scenes.layouts.exported import SceneFolder
@@ -15,7 +17,17 @@ from loc3r.scenes.layouts.sens import SensScene
 from loc3r.scenes.read import box_center_m, read_objects
 from loc3r.scenes.scene import Floats, Scene
 
-__all__ = ["LAYOUTS", "Scene", "SceneFolder", "mesh_box_center_m", "open_scene", "read_objects", "scene_folders"]
+__all__ = [
+    "LAYOUTS",
+    "Scene",
+    "SceneFolder",
+    "check_made",
+    "mesh_box_center_m",
+    "open_scene",
+    "read_manifest",
+    "read_objects",
+    "scene_folders",
+]
 
 LAYOUTS: tuple[type[Scene], ...] = (
     SceneFolder,
@@ -30,8 +42,23 @@ LAYOUTS: tuple[type[Scene], ...] = (
 
 
 def layout_of(path: Path) -> type[Scene] | None:
-    """The layout that a folder's files fit; None where none does."""
-    return next((layout for layout in LAYOUTS if layout.fits(path)), None)
+    """The layout that a folder's files fit; None where none does.
+
+    Raises:
+        SceneError: this user may not look into the folder.
+    """
+    try:
+        return next((layout for layout in LAYOUTS if layout.fits(path)), None)
+    except OSError as error:
+        raise SceneError(f"{path} can't be read", received=error.strerror, expected="a readable folder") from error
+
+
+def _may_be_scene(path: Path) -> bool:
+    """Whether a folder fits a layout, or can't be looked into: that is told when it is opened."""
+    try:
+        return layout_of(path) is not None
+    except SceneError:
+        return True
 
 
 def open_scene(path: Path) -> Scene:
@@ -51,20 +78,55 @@ def open_scene(path: Path) -> Scene:
 
 def scene_folders(root: Path) -> list[Path]:
     """Every scene folder of a data set, sorted: of ``root/scans``, ``root/posed_images``, ``root/data`` or ``root``
-    itself, the first that has any; or ``root``, where it is a scene.
+    itself, the first that has any; or ``root``, where it is a scene. A video beside scenes is none.
 
     Raises:
-        SceneError: there is none.
+        SceneError: there is none, or ``root`` is a data set of ours that is only half made.
     """
-    if layout_of(root) is not None:
+    check_made(root)
+    if layout_of(root) not in (None, PosedVideo):
         return [root]
     parents = dict.fromkeys(layout.parent for layout in LAYOUTS if layout.parent)
     for parent in (*(root / name for name in parents), root):
         candidates = (path for path in parent.glob("*") if not path.name.startswith("."))  # half-written ones
-        folders = sorted(path for path in candidates if path.is_dir() and layout_of(path) is not None)
+        folders = sorted(path for path in candidates if path.is_dir() and _may_be_scene(path))
         if folders:
             return folders
+    if layout_of(root) is PosedVideo:
+        return [root]
     raise SceneError("no scenes found", received=root, expected=f"scans/<scene_id> with {_known_files()}")
+
+
+def read_manifest(root: Path) -> dict[str, Any]:
+    """What ``manifest.json`` says of a data set of ours; nothing where there is none.
+
+    Raises:
+        DataError: it can't be read, or is no JSON object.
+    """
+    path = root / "manifest.json"
+    try:
+        values = read_json(path) if path.is_file() else {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path} can't be read", received=str(error), expected="a JSON object") from error
+    if not isinstance(values, dict):
+        raise DataError(f"{path} can't be read", received=str(values)[:80], expected="a JSON object")
+    return values
+
+
+def check_made(root: Path) -> None:
+    """Check that rooms which ``loc3r synth`` began are all there: annotations and, last, the manifest end its work.
+
+    Raises:
+        SceneError: there are rooms, but no manifest.
+    """
+    parts = root / "parts"
+    if parts.is_dir() and not (root / "manifest.json").is_file():
+        raise SceneError(
+            "the data set is only half made",
+            received=f"{root}: {len(list(parts.glob('[!.]*.json')))} rooms in parts/, no manifest.json",
+            expected="manifest.json, which comes last",
+            fix="run the same loc3r synth again: it goes on where it was stopped",
+        )
 
 
 def mesh_box_center_m(scene: Path) -> Floats:

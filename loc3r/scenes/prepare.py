@@ -25,14 +25,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from loc3r.datasets.mixture import Mixture
 from loc3r.datasets.prompts import name_pictures
 from loc3r.errors import DataError, SceneError
-from loc3r.files import hash_json, read_json, write_json
+from loc3r.files import hash_json, write_json
 from loc3r.geometry.bev import BevFrame
 from loc3r.priors.base import load_prior, prior_card
 from loc3r.priors.pose_token import DIM, LANGUAGE
 from loc3r.recipe import DataRecipe, Recipe, hashed
 from loc3r.scenes import oracle
 from loc3r.scenes.bev_samples import SceneMap, bev_sample, read_raw_samples
-from loc3r.scenes.format import read_objects, scene_folders
+from loc3r.scenes.format import read_manifest, read_objects, scene_folders
 from loc3r.scenes.scene_row import Row, rounded, scene_row
 from loc3r.scenes.shards import PreparedSample, read_shard_metadata, write_samples, write_shard
 from loc3r.services.process import die_with_parent
@@ -143,7 +143,7 @@ def _check_apart(folders: Sequence[Path]) -> None:
 
 def _tier(roots: Sequence[Path]) -> dict[str, Any]:
     """What the data sets say that their results may be called, if all say the same."""
-    said = {_read_manifest(root).get("tier") for root in roots}
+    said = {read_manifest(root).get("tier") for root in roots}
     return {"tier": said.pop()} if len(said) == 1 and None not in said else {}
 
 
@@ -155,15 +155,10 @@ def _class_names(found: Mapping[Path, Sequence[Path]]) -> tuple[str, ...]:
 
 def _classes_of(root: Path, folders: Sequence[Path]) -> tuple[str, ...]:
     """The data set's own list, so that every split has the same; else every name that occurs in its scenes."""
-    if "class_names" in (values := _read_manifest(root)):
+    if "class_names" in (values := read_manifest(root)):
         return tuple(values["class_names"])
     boxes = [folder / "objects.json" for folder in folders]
     return tuple(sorted({thing.name for path in boxes if path.is_file() for thing in read_objects(path)}))
-
-
-def _read_manifest(root: Path) -> dict[str, Any]:
-    manifest = root / "manifest.json"
-    return read_json(manifest) if manifest.is_file() else {}
 
 
 def _fingerprint(folder: Path) -> str:

@@ -138,6 +138,19 @@ def check_pose(pose: Floats, where: str) -> Floats:
     return pose
 
 
+def check_intrinsics(matrix: Floats, size_px: tuple[int, int]) -> None:
+    """Check that a matrix (3, 3) may be the intrinsics of frames of ``size_px``.
+
+    Raises:
+        SceneError: it isn't finite, a focal length isn't above 0, or the centre lies outside.
+    """
+    focal, center = matrix[[0, 1], [0, 1]], matrix[:2, 2]
+    if not np.isfinite(matrix).all() or (focal <= 0).any() or (center < 0).any() or (center > size_px).any():
+        raise SceneError(
+            "impossible intrinsics", received=matrix.tolist(), expected=f"focal > 0, centre within {size_px} px"
+        )
+
+
 def read_meta(path: Path) -> dict[str, str]:
     """``key = value`` lines of a ScanNet meta file; empty where there is no file.
 

@@ -20,6 +20,7 @@ from loc3r.scenes import oracle
 from loc3r.scenes.coverage import coverage_frames
 from loc3r.scenes.format import Scene, open_scene
 from loc3r.scenes.ply import read_vertices
+from loc3r.scenes.read import check_intrinsics
 from loc3r.scenes.shards import encode_frame
 from loc3r.scenes.video import fit_image, sample_frames
 from loc3r.synth.room import RoomObject
@@ -38,9 +39,12 @@ def scene_row(path: Path, data: DataRecipe, class_names: Sequence[str]) -> Row:
     """Everything a shard stores of one scene.
 
     Raises:
-        SceneError: a frame that is needed is missing or corrupt, no pose is finite, or a file breaks the format.
+        SceneError: a frame that is needed is missing or corrupt, no pose is finite, a file breaks the format, or holds
+            impossible intrinsics.
     """
     scene = open_scene(path)
+    check_intrinsics(scene.intrinsic_color, scene.color_size_px)
+    check_intrinsics(scene.intrinsic_depth, scene.depth_size_px)
     walked, shown = _choose_frames(scene, data)
     poses = np.stack([scene.pose(i) for i in walked])
     bev = BevFrame.from_first_pose(poses[0], _floor_z_m(scene), data.bird_eye_yaw)

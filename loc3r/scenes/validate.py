@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from rich.progress import Progress
 
 from loc3r.datasets.sample import Sample
-from loc3r.errors import Loc3RError, SceneError
-from loc3r.files import read_json
+from loc3r.errors import DataError, Loc3RError, SceneError
 from loc3r.scenes.bev_samples import read_raw_samples
-from loc3r.scenes.format import Scene, open_scene, scene_folders
+from loc3r.scenes.format import Scene, open_scene, read_manifest, scene_folders
+from loc3r.scenes.read import check_intrinsics
 
 Severity = Literal["error", "warning"]
 SPLITS = ("train", "val", "test")
@@ -70,7 +69,7 @@ def validate_scene(path: Path, progress: Progress | None = None, every: int = 1)
             faults += _try(scene.pose_path(frame_id), "intrinsic_depth", partial(_focus, frame_id=frame_id), scene)
         progress.advance(task)
     progress.remove_task(task)
-    return [*faults, *gaps.faults()]
+    return [*dict.fromkeys(faults), *gaps.faults()]  # what one file says of all frames is told once
 
 
 class _Gaps:
@@ -114,15 +113,7 @@ def _frame_faults(scene: Scene, frame_id: int, gaps: _Gaps) -> Iterator[Fault]:
 
 
 def _focus(scene: Scene, frame_id: int) -> None:
-    _check_intrinsics(scene.intrinsic_depth_of(frame_id), scene.depth_size_px)
-
-
-def _check_intrinsics(matrix: NDArray[np.float64], size_px: tuple[int, int]) -> None:
-    focal, center = matrix[[0, 1], [0, 1]], matrix[:2, 2]
-    if not np.isfinite(matrix).all() or (focal <= 0).any() or (center < 0).any() or (center > size_px).any():
-        raise SceneError(
-            "impossible intrinsics", received=matrix.tolist(), expected=f"focal > 0, centre within {size_px} px"
-        )
+    check_intrinsics(scene.intrinsic_depth_of(frame_id), scene.depth_size_px)
 
 
 def _check_alignment(scene: Scene) -> None:
@@ -151,8 +142,8 @@ def _check_instances(scene: Scene, frame_id: int) -> None:
 
 
 _SCENE_CHECKS: dict[str, Callable[[Scene], object]] = {
-    "intrinsic_color": lambda s: _check_intrinsics(s.intrinsic_color, s.color_size_px),
-    "intrinsic_depth": lambda s: _check_intrinsics(s.intrinsic_depth, s.depth_size_px),
+    "intrinsic_color": lambda s: check_intrinsics(s.intrinsic_color, s.color_size_px),
+    "intrinsic_depth": lambda s: check_intrinsics(s.intrinsic_depth, s.depth_size_px),
     "axisAlignment": _check_alignment,
     "objects": _check_objects,
 }
@@ -186,12 +177,13 @@ def _sample_faults(annotations: Path, sample: Sample, known: set[str]) -> Iterat
 def _class_name_faults(root: Path, folders: list[Path]) -> Iterator[Fault]:
     """Names that a manifest's list lacks would silently be of no class."""
     manifest = root / "manifest.json"
-    if not manifest.is_file():
-        return
     try:
-        known = set(read_json(manifest).get("class_names", ()))
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        yield Fault(manifest, "class_names", str(error), "a JSON object with a list of names")
+        known = set(read_manifest(root).get("class_names", ()))
+    except DataError as error:
+        yield _fault(manifest, "class_names", error)
+        return
+    except TypeError as error:
+        yield Fault(manifest, "class_names", str(error), "a list of names")
         return
     for folder in folders if known else ():
         try:

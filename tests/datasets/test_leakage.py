@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from loc3r.datasets.leakage import check_leakage, room_of, scenes_in
-from loc3r.errors import AnnotationError, LeakageError
+from loc3r.errors import AnnotationError, DataError, LeakageError
 from loc3r.scenes.command import data
 
 
@@ -92,5 +92,5 @@ def test_a_folder_of_posed_images_names_its_scenes_not_the_numbers_of_its_poses(
 @pytest.mark.parametrize("text", ["[1]", "{", '{"shards": [{}]}'])
 def test_a_broken_manifest_is_named(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.json").write_text(text)
-    with pytest.raises(AnnotationError, match="manifest"):
+    with pytest.raises((AnnotationError, DataError), match="manifest"):
         scenes_in(tmp_path)

@@ -6,8 +6,8 @@ from box_rooms import box_room, mesh_corners, paint, write_box_room
 from folders import hash_folder
 from PIL import Image
 
-from loc3r.errors import FrameError, PoseError, SceneError
-from loc3r.scenes.format import SceneFolder, open_scene, scene_folders
+from loc3r.errors import DataError, FrameError, PoseError, SceneError
+from loc3r.scenes.format import SceneFolder, open_scene, read_manifest, scene_folders
 from loc3r.scenes.ply import ply_bytes, read_vertices
 
 
@@ -110,3 +110,20 @@ def test_ply_round_trip_and_faults(tmp_path):
     path.write_bytes(b"ply\nformat ascii 1.0\nend_header\n")
     with pytest.raises(SceneError, match="binary little-endian"):
         read_vertices(path)
+
+
+def test_rooms_without_their_manifest_are_half_made(tmp_path):
+    folder = write_box_room(tmp_path)
+    (tmp_path / "parts").mkdir()
+    with pytest.raises(SceneError, match="half made"):
+        scene_folders(tmp_path)
+    (tmp_path / "manifest.json").write_text("{}")
+    assert scene_folders(tmp_path) == [folder]
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "\xff", "[" * 100_000])
+def test_a_broken_manifest_is_named(tmp_path, text):
+    assert read_manifest(tmp_path) == {}
+    (tmp_path / "manifest.json").write_bytes(text.encode("latin1"))
+    with pytest.raises(DataError, match=r"manifest\.json can't be read"):
+        read_manifest(tmp_path)

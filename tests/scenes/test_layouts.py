@@ -161,6 +161,58 @@ def test_a_video_without_cameras_is_told_so(tmp_path):
         open_scene(folder)
 
 
+@pytest.mark.parametrize(
+    ("numbers", "poses", "words"),
+    [
+        (None, 7, "7 poses for 6 pictures"),
+        (None, 3, "3 poses for 6 pictures"),
+        ([0, 1, 2], 2, "2 poses for 3 pictures"),
+        ([0, 6], 2, "whole numbers from 0 to 5"),
+        ([-1, 0], 2, "whole numbers from 0 to 5"),
+        ([2, 2], 2, "one picture twice"),
+    ],
+)
+def test_poses_that_are_not_of_the_video_s_pictures_are_told_once(tmp_path, numbers, poses, words):
+    folder = write.write_posed_video(tmp_path)
+    cameras = json.loads((folder / "meta.json").read_text())
+    cameras["cam2world_opencv"] = [cameras["cam2world_opencv"][0]] * poses
+    del cameras["source_index"]
+    (folder / "meta.json").write_text(json.dumps(cameras | ({} if numbers is None else {"source_index": numbers})))
+    (fault,) = [fault for fault in validate_scene(folder) if fault.severity == "error"]
+    assert words in str(fault)
+
+
+def test_the_videos_of_a_folder_are_counted_without_what_macos_leaves_there(tmp_path):
+    folder = write.write_posed_video(tmp_path)
+    (folder / "._kitchen.mp4").write_bytes(b"Mac OS X")
+    assert len(open_scene(folder).frame_ids) == 6
+    (folder / "second.mov").write_bytes(b"")
+    assert "several videos" in str(validate_root(tmp_path).__next__())
+
+
+def test_a_video_beside_scenes_hides_none_of_them(tmp_path):
+    folder = write.write_posed_video(tmp_path)
+    assert scene_folders(folder) == [folder]
+    (tmp_path / "tour.mp4").write_bytes((folder / "kitchen.mp4").read_bytes())
+    assert scene_folders(tmp_path) == [folder]
+
+
+def test_a_scene_that_may_not_be_read_is_told_beside_the_others(tmp_path, monkeypatch):
+    folder = write.write_posed_video(tmp_path)
+    (locked := tmp_path / "locked").mkdir()
+    fits = SceneFolder.fits
+
+    def refuses(path):  # what Path.is_dir does for anyone but root, who the tests may run as
+        if path == locked:
+            raise PermissionError(13, "Permission denied", str(path))
+        return fits(path)
+
+    monkeypatch.setattr(SceneFolder, "fits", refuses)
+    assert scene_folders(tmp_path) == [folder, locked]
+    (fault,) = validate_scene(locked)
+    assert "Permission denied" in str(fault)
+
+
 def test_a_folder_of_no_layout_says_what_each_needs(tmp_path):
     with pytest.raises(SceneError, match="known layout") as told:
         open_scene(tmp_path)

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from loc3r.cli import loc3r
 from loc3r.datasets.leakage import scenes_in
 from loc3r.datasets.records import BoxRecord
-from loc3r.errors import AnnotationError, DataError, LeakageError
+from loc3r.errors import AnnotationError, DataError, LeakageError, SceneError
 from loc3r.files import hash_file, read_json
 from loc3r.scenes.format import scene_folders
 from loc3r.scenes.validate import validate_root
@@ -158,6 +158,20 @@ def test_a_second_run_makes_only_what_is_missing(homes: Path, made: tuple[Path, 
     part.unlink()
     run(homes, root)
     assert part.exists() and hash_folder(root) == before
+
+
+def test_a_kill_leaves_a_half_made_set_that_says_so_and_is_made_whole(homes: Path, made: tuple[Path, Result]) -> None:
+    root, _ = made
+    before = hash_folder(root)
+    (root / "manifest.json").unlink()
+    for half in ("parts/.77000001.json.ab12.json", "annotations/sqa3d/.v1.json.ab12.json", ".manifest.json.ab12.json"):
+        (root / half).write_text('{"half": ')  # what a kill leaves of loc3r.files.atomic_path
+    (root / "scans" / ".77000001.ab12").mkdir()
+    for read in (scene_folders, validate_root, scenes_in):
+        with pytest.raises(SceneError, match=r"half made[^$]*run the same loc3r synth again"):
+            list(read(root))
+    run(homes, root)
+    assert hash_folder(root) == before
 
 
 PLACE = st.tuples(st.floats(-5, 5), st.floats(-5, 5))

@@ -1,7 +1,7 @@
 """A folder with one video file, its cameras in ``meta.json`` where they are known, and no depth.
 
 ``meta.json`` is a posed clip's: ``K`` (3, 3) of the upright pictures, and ``cam2world_opencv`` for every picture, or
-for those that ``source_index`` numbers. The others have no pose.
+for those that ``source_index`` numbers, from 0. The others have no pose.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from PIL import Image
 
 from loc3r.errors import FrameError, SceneError, VideoError
 from loc3r.scenes.layouts.clip import read_cameras, z_up
+from loc3r.scenes.read import by
 from loc3r.scenes.scene import NO_POSE, Floats, Scene
 from loc3r.scenes.video import VideoFile
 
@@ -32,8 +33,8 @@ class PosedVideo(Scene):
 
     @classmethod
     def fits(cls, path: Path) -> bool:
-        """Whether there is exactly one video."""
-        return len(_videos(path)) == 1
+        """Whether there are videos; a scene with more than one is told as a fault."""
+        return bool(_videos(path))
 
     @property
     def frame_ids(self) -> tuple[int, ...]:
@@ -42,6 +43,9 @@ class PosedVideo(Scene):
 
     @cached_property
     def _video(self) -> VideoFile:
+        if len(names := [path.name for path in _videos(self.path)]) > 1:
+            fix = "give each video a folder of its own"
+            raise SceneError(f"{self.path} holds several videos", received=", ".join(names), expected="one", fix=fix)
         try:
             return VideoFile(self.video_path)
         except VideoError as error:
@@ -66,7 +70,11 @@ class PosedVideo(Scene):
 
     def color_image(self, frame_id: int) -> Image.Image:
         """Picture ``frame_id`` as an RGB image, upright."""
-        return picture(self._video, frame_id)
+        image = picture(self._video, frame_id)
+        if frame_id and image.size != self.color_size_px:
+            where = f"{self.video_path}: picture {frame_id} has the wrong size"
+            raise FrameError(where, received=by(image.size), expected=by(self.color_size_px))
+        return image
 
     def depth_mm(self, frame_id: int) -> NDArray[np.uint16]:
         """All 0, (H, W) uint16: unknown."""
@@ -82,11 +90,17 @@ class PosedVideo(Scene):
         if not path.is_file():
             return {}
         cameras = read_cameras(path)
-        poses = cameras["cam2world_opencv"]
-        numbers = cameras.get("source_index", range(len(poses)))
-        if len(numbers) != len(poses) or not all(isinstance(number, int) for number in numbers):
-            expected = f"{len(numbers)}, as source_index has whole numbers"
-            raise SceneError(f"{path}: cam2world_opencv", received=f"{len(poses)} poses", expected=expected)
+        poses, pictures = cameras["cam2world_opencv"], self.frame_ids
+        numbers = cameras.get("source_index", pictures)
+        if len(numbers) != len(poses):
+            received = f"{len(poses)} poses for {len(numbers)} pictures"
+            fix = "source_index lists the number of each pose's picture"
+            raise SceneError(f"{path}: cam2world_opencv", received=received, expected="one pose a picture", fix=fix)
+        if not all(type(number) is int and 0 <= number < len(pictures) for number in numbers):
+            expected = f"whole numbers from 0 to {len(pictures) - 1}"
+            raise SceneError(f"{path}: source_index", received=str(numbers)[:80], expected=expected)
+        if len(set(numbers)) < len(numbers):
+            raise SceneError(f"{path}: source_index", received="one picture twice", expected="each once")
         return {number: z_up(pose, str(path)) for number, pose in zip(numbers, poses, strict=True)}
 
     @cached_property
@@ -123,4 +137,5 @@ def picture(video: VideoFile, number: int) -> Image.Image:
 
 
 def _videos(path: Path) -> list[Path]:
-    return sorted(file for file in path.glob("*") if file.suffix.lower() in VIDEO_SUFFIXES) if path.is_dir() else []
+    """Videos of a folder, without what macOS leaves beside them (``._kitchen.mp4``)."""
+    return sorted(file for file in path.glob("[!.]*") if file.suffix.lower() in VIDEO_SUFFIXES)

@@ -82,10 +82,12 @@ def make_rooms(
     """
     for job in jobs:
         _check_name(job.scene_id)
+    _sweep(root)
     _check_folder(root, jobs)
-    for half_made in (root / "scans").glob(".*"):
-        shutil.rmtree(half_made)  # a stopped run's
     todo = [job for job in jobs if not _is_done(root, job)]
+    if todo:
+        (root / "parts").mkdir(parents=True, exist_ok=True)
+        (root / "manifest.json").unlink(missing_ok=True)  # half made until it is written again
     make_all(title, make, todo, workers or os.cpu_count() or 1, len(jobs))
     return {job.scene_id: read_json(_part_path(root, job.scene_id)) for job in jobs}
 
@@ -189,6 +191,14 @@ def _is_done(root: Path, job: Job) -> bool:
         return False
     part = read_json(path)
     return bool(part["made_by"] == job.hash) and ("dropped" in part or (root / "scans" / job.scene_id).is_dir())
+
+
+def _sweep(root: Path) -> None:
+    """Remove what a stopped run left half written: scenes, parts, annotations, the manifest."""
+    for half_made in (root / "scans").glob(".*"):
+        shutil.rmtree(half_made)
+    for half_made in (*root.glob("parts/.*"), *root.glob("annotations/**/.*"), *root.glob(".manifest.json.*")):
+        half_made.unlink()
 
 
 def _check_name(scene_id: str) -> None:

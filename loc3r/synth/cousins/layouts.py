@@ -20,8 +20,9 @@ from loc3r.datasets.leakage import check_leakage, room_of, scenes_in
 from loc3r.datasets.records import SceneRecord, dumped, read_record_map
 from loc3r.datasets.sample import Sample
 from loc3r.datasets.writers import room_part, write_annotations
-from loc3r.errors import AnnotationError, LeakageError, SceneError
-from loc3r.files import hash_file, hash_json, read_json, write_json
+from loc3r.errors import AnnotationError, DataError, LeakageError, SceneError
+from loc3r.files import hash_file, hash_json, write_json
+from loc3r.scenes.format import read_manifest
 from loc3r.synth.check import check_sample
 from loc3r.synth.cousins import run
 from loc3r.synth.cousins.disk import (
@@ -138,8 +139,11 @@ def _check_untested(scenes: Iterable[str]) -> None:
 def _check_apart(root: Path, scene_ids: Sequence[str], split: SplitName) -> None:
     """Refuse rooms that a data set of real layouts beside ``root`` has on the other side of training and test."""
     for path in sorted(root.absolute().parent.glob("*/manifest.json")):
-        manifest = read_json(path)
-        if not isinstance(manifest, dict) or manifest.get("generator") not in (GENERATOR, run.GENERATOR):
+        try:
+            manifest = read_manifest(path.parent)
+        except DataError:  # no JSON, and so not ours
+            continue
+        if manifest.get("generator") not in (GENERATOR, run.GENERATOR):
             continue
         if manifest["rooms"] and (manifest["split"] == "train") != (split == "train"):
             sides = scene_ids, scenes_in(path.parent)
