@@ -53,7 +53,7 @@ def test_an_unknown_prior_is_told_the_known_ones():
 
 @pytest.mark.parametrize("name", sorted(PRIORS))
 def test_a_commercial_recipe_refuses_a_prior_that_is_not(name: str):
-    values = {"name": "r", "commercial": True, "data": {"prior": name}, "model": {"prior_dim": PRIORS[name].dim}}
+    values = {"name": "r", "commercial": True, "data": {"prior": name}, "model": {"prior_dim": PRIORS[name].dim or 62}}
     if PRIORS[name].commercial:
         assert parse_recipe(values).commercial
     else:
