@@ -20,7 +20,7 @@ from loc3r.evaluate.evaluation import label_of
 from loc3r.evaluate.run import BENCHMARK_FILE
 from loc3r.files import read_json, write_json
 from loc3r.recipe import Recipe, load_recipe
-from loc3r.scenes.format import mesh_box_center_m, scene_folders
+from loc3r.scenes.format import mesh_box_center_m, read_manifest, scene_folders
 from loc3r.scenes.prepare import prepare
 from loc3r.scenes.shards import PreparedData
 from loc3r.score.report import Report
@@ -57,8 +57,7 @@ class Request:
     @property
     def is_prepared(self) -> bool:
         """Whether ``data`` is what ``loc3r prepare`` wrote."""
-        manifest = self.data / "manifest.json"
-        return manifest.is_file() and "shards" in read_json(manifest)
+        return "shards" in read_manifest(self.data)
 
 
 def evaluate_benchmark(request: Request, ranks: int, console: Console | None = None) -> Plan:
@@ -145,9 +144,9 @@ class _Official:
     """Questions of the official files; their scenes are prepared for the model inside the evaluation's folder."""
 
     def __init__(self, request: Request, recipe: Recipe) -> None:
-        self.split = request.split or _split_of(request.data) or SPLITS.get(request.benchmark, "val")
-        self.samples = read_official(request.benchmark, request.data, self.split)
         self._folders = {folder.name: folder for folder in scene_folders(request.data)}
+        self.split = request.split or read_manifest(request.data).get("split") or SPLITS.get(request.benchmark, "val")
+        self.samples = read_official(request.benchmark, request.data, self.split)
         self.there = set(self._folders)
         wanted = [scene for scene in dict.fromkeys(s.scene_id for s in self.samples) if scene in self.there]
         if not wanted:
@@ -196,12 +195,6 @@ def _facts(
         "reference": request.reference or str(request.model),
         "code_commits": list(dict.fromkeys([*commits, code_commit()])),
     }
-
-
-def _split_of(root: Path) -> str | None:
-    """What a data set's manifest says of itself."""
-    path = root / "manifest.json"
-    return read_json(path).get("split") if path.is_file() else None
 
 
 def _refuse_other_model(request: Request) -> None:
