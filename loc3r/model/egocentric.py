@@ -8,7 +8,7 @@ layers to turn one by the other (docs/log.md).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -51,18 +51,19 @@ def told_words(batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 @contextmanager
-def telling(model: Loc3R, pos_at: Tensor, words: Tensor, question: Tensor) -> Iterator[None]:
+def telling(model: Loc3R, pos_at: Tensor, told_words: Callable[[], tuple[Tensor, Tensor]]) -> Iterator[None]:
     """While this lasts, the language model tells its words where their things are from the speaker's place.
 
     Args:
         pos_at: (Q,) where each ``<Pos>`` is among the B·N tokens; ``<Ori>`` is the next one.
-        words: (W,) which tokens are told.
-        question: (W,) the question that each of them is of.
+        told_words: gives, where the model has an egocentric layer, the indices (W,) of the tokens that are told, and
+            the question (W,) that each of them is of.
     """
     layer = model.config.model.egocentric_layer
-    if layer is None or not len(words):
+    if layer is None:
         yield
         return
+    words, question = told_words()
 
     def tell(_: Any, inputs: tuple[Tensor, ...], keywords: dict[str, Any]) -> tuple[tuple[Tensor, ...], dict[str, Any]]:
         states, *others = inputs

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from pathlib import Path
 
@@ -214,10 +215,7 @@ class Conversation:
         """Read every query once; their poses."""
         starts = list(accumulate((len(suffix.ids) for suffix in suffixes[:-1]), initial=0))
         pos_at = self._indices(start + suffix.pos_at for start, suffix in zip(starts, suffixes, strict=True))
-        words = [range(s.pos_at + 2, len(s.ids) - 1) for s in suffixes]  # the last one is the first to answer
-        told = self._indices(start + at for start, those in zip(starts, words, strict=True) for at in those)
-        question = self._indices(query for query, those in enumerate(words) for _ in those)
-        with telling(self._model, pos_at, told, question):
+        with telling(self._model, pos_at, partial(self._told_words, starts, suffixes)):
             states = self._feed({query: suffix.ids for query, suffix in enumerate(suffixes)})
         position, _, heading_logits = self._model.heads.pose(states[pos_at], states[pos_at + 1])
         heading, concentration = decode_heading(heading_logits, self._model.config.model.heading_bin_offset)
@@ -245,6 +243,12 @@ class Conversation:
         logits = self._model.vlm.lm_head(torch.stack([self._ends[query] for query in queries]))
         tokens = zip(queries, logits.argmax(-1).tolist(), strict=True)
         return {query: token for query, token in tokens if token != self._model.config.tokens.im_end}
+
+    def _told_words(self, starts: Sequence[int], suffixes: Sequence[Suffix]) -> tuple[Tensor, Tensor]:
+        """As in training (``told_words``): all behind <Ori> but the last word, which is the first that answers."""
+        words = [range(suffix.pos_at + 2, len(suffix.ids) - 1) for suffix in suffixes]
+        told = self._indices(start + at for start, those in zip(starts, words, strict=True) for at in those)
+        return told, self._indices(query for query, those in enumerate(words) for _ in those)
 
     def _indices(self, values: Iterable[int]) -> Tensor:
         return torch.tensor(list(values), dtype=torch.long, device=self._owner.device)

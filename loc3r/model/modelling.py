@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +95,7 @@ class Loc3R(nn.Module):
         features = self.see(batch.pixels) if batch.features is None else batch.features
         embeddings = self.embed_prefix(batch.ids, features, batch.camera_tokens)
         model = self.config.model
-        with telling(self, batch.pos_at, *told_words(batch)):
+        with telling(self, batch.pos_at, partial(told_words, batch)):
             states = self.language(
                 inputs_embeds=embeddings,
                 packing=packing_of(batch),

@@ -48,7 +48,7 @@ def recompute(localiser, frames, cameras, query, max_new_tokens):
     words = torch.arange(at + 2, len(ids) - 1)  # told where their things are, as every time before
     for _ in range(max_new_tokens):
         row = torch.tensor([ids])
-        with telling(model, torch.tensor([at]), words, torch.zeros_like(words)):
+        with telling(model, torch.tensor([at]), lambda: (words, torch.zeros_like(words))):
             seen = model.language(
                 inputs_embeds=model.embed_prefix(row, model.see(pixels), tokens),
                 attention_mask=visible(torch.zeros_like(row)),
