@@ -46,14 +46,13 @@ class VideoFile:
             raise _undecodable(str(path), error) from error
         if any(packet.time is None for packet in packets):
             raise VideoError(f"{path} has no time stamps", received=path.suffix, expected="mp4, mov or mkv")
-        self._times: list[int] = sorted(
-            packet.time for packet in packets if packet.is_shown and packet.time is not None
-        )
+        self._times = sorted(packet.time for packet in packets if packet.is_shown and packet.time is not None)
         self._number = {time: i for i, time in enumerate(self._times)}
         if len(self._number) < len(self._times):
             received = f"{len(self._times)} pictures at {len(self._number)} times"
             raise VideoError(f"{path} shows pictures at the same time", received=received, expected="one after another")
-        self._keys: list[int] = sorted(packet.time for packet in packets if packet.is_key and packet.time is not None)
+        keys = sorted(packet.time for packet in packets if packet.is_key and packet.time is not None)
+        self._keys = keys or self._times[:1]
         self._container: Any = None
         self._pictures: Iterator[Any] = iter(())
         self._next = -1
@@ -87,6 +86,7 @@ class VideoFile:
     def _seek(self, key: int) -> None:
         if self._container is None:
             self._container = _open(str(self.path))
+            _pictures_of(self._container, str(self.path)).thread_type = "AUTO"
         stream = _pictures_of(self._container, str(self.path))
         self._container.seek(key, stream=stream)
         self._pictures = self._container.decode(stream)
