@@ -60,6 +60,23 @@ def load_checkpoint(folder: Path) -> Loc3R:
     return model.eval()
 
 
+def check_weights(folder: Path) -> None:
+    """Whether a checkpoint's weights are whole and those of its config; no weight is read.
+
+    Raises:
+        CheckpointError: they are not.
+    """
+    with torch.device("meta"):
+        model = Loc3R(Loc3RConfig.load(folder))
+    path = _weights_path(folder)
+    try:
+        with safe_open(path, "pt") as weights:
+            shapes = {name: tuple(weights.get_slice(name).get_shape()) for name in weights.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise _damaged(path, error) from error
+    _compare(_shapes(model), shapes, path)
+
+
 def read_weights(model: Loc3R, folder: Path, put: Put, *, heads: bool = True) -> None:
     """Give ``put`` every weight of a checkpoint of a bare model's sizes; without ``heads``, its own stay as they are.
 

@@ -25,6 +25,8 @@ TOKENIZER_FILE = "tokenizer.json"
 OLDER_FILES = ("vocab.json", "merges.txt")
 """Qwen2's words and merges, as they lie where a checkpoint has no ``TOKENIZER_FILE``."""
 
+COPY = "copy it from where the weights come from; loc3r fetch brings a backbone's with its weights"
+
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenizerFast:
     """Learn at most ``vocabulary`` tokens from ``texts``; any text can be encoded, the specials come first.
@@ -55,19 +57,38 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     """The tokenizer in a checkpoint's or a published backbone's folder.
 
     Raises:
-        CheckpointError: there is none.
+        CheckpointError: there is none, it is damaged, or it is another model's.
     """
+    if not any(all((folder / name).is_file() for name in names) for names in ((TOKENIZER_FILE,), OLDER_FILES)):
+        raise CheckpointError(
+            "the checkpoint has no tokenizer",
+            received=folder,
+            expected=f"{TOKENIZER_FILE}, or {' and '.join(OLDER_FILES)}",
+            fix=COPY,
+        )
+    try:
+        tokenizer = _read(folder)
+    except Exception as error:  # the library raises nothing narrower
+        raise CheckpointError(f"the tokenizer in {folder} is damaged", received=error, fix=COPY) from error
+    lacking = [
+        SPECIALS[role] for role in ("pad", "im_start", "im_end") if tokenizer.token_to_id(SPECIALS[role]) is None
+    ]
+    if lacking:
+        raise CheckpointError(
+            f"the tokenizer in {folder} is another model's",
+            received=f"{tokenizer.get_vocab_size():,} tokens, none of them {', '.join(lacking)}",
+            expected="Qwen's, whose words the weights know",
+            fix=COPY,
+        )
+    return _wrap(tokenizer)
+
+
+def _read(folder: Path) -> Tokenizer:
     path = folder / TOKENIZER_FILE
     if path.is_file():
-        return _wrap(Tokenizer.from_file(str(path)))
-    if all((folder / name).is_file() for name in OLDER_FILES):
-        return _wrap(Qwen2TokenizerFast.from_pretrained(str(folder), local_files_only=True).backend_tokenizer)
-    raise CheckpointError(
-        "the checkpoint has no tokenizer",
-        received=folder,
-        expected=f"{TOKENIZER_FILE}, or {' and '.join(OLDER_FILES)}",
-        fix="copy them from where its weights come from; loc3r fetch brings a backbone's with its weights",
-    )
+        return Tokenizer.from_file(str(path))
+    tokenizer: Tokenizer = Qwen2TokenizerFast.from_pretrained(str(folder), local_files_only=True).backend_tokenizer
+    return tokenizer
 
 
 def _wrap(tokenizer: Tokenizer) -> PreTrainedTokenizerFast:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from loc3r.errors import CheckpointError
 from loc3r.model.bare import Read, set_weight
 from loc3r.train.zero.config import deepspeed_config
 
@@ -40,6 +41,7 @@ class Placer:
             value = torch.empty(self._model.get_parameter(name).shape, dtype=self._type, device=device)
         else:
             value = read().to(device, self._type, copy=True)
+            _check_finite(name, value)
         weight = set_weight(self._model, name, value)
         if self._cuts:
             self._cut(weight)
@@ -62,3 +64,14 @@ class Placer:
         config = deepspeed_config(self._recipe, self._group.ranks)
         deepspeed.zero.Init(nn.ParameterList([weight]), config_dict_or_path=config, dtype=self._type)
         self._cut_before = weight
+
+
+def _check_finite(name: str, value: torch.Tensor) -> None:
+    """One such number makes every loss NaN, and the message would be about the learning rate."""
+    if not value.isfinite().all():
+        raise CheckpointError(
+            "the weights to start from are broken",
+            received=f"NaN or infinity in {name}, as {str(value.dtype).removeprefix('torch.')}",
+            expected="finite numbers",
+            fix="fetch or copy the weights again; float16 ends at 65504: train.precision=bf16 or fp32 goes further",
+        )

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from loc3r.errors import CheckpointError
-from loc3r.model.backbones.published import check_published, load_backbone, read_shards
-from loc3r.model.checkpoint import load_weights, read_weights
+from loc3r.model.backbones.published import check_published, load_backbone
+from loc3r.model.checkpoint import check_weights, load_weights, read_weights
 from loc3r.model.config import CONFIG_FILE, Loc3RConfig
 from loc3r.model.modelling import Loc3R
 from loc3r.model.pose_text import response
@@ -82,7 +82,7 @@ def check_start(recipe: Recipe, prepared: PreparedData, init: Path | None) -> No
         if _is_published(init, recipe):
             check_published(config, init)
         else:
-            read_shards(init)
+            check_weights(init)
 
 
 def _config_from(init: Path, recipe: Recipe, prepared: PreparedData) -> Loc3RConfig:
@@ -159,7 +159,15 @@ def _check_prior(prepared: PreparedData, init: Path) -> None:
 
 def _check_licences(init: Path) -> None:
     """What was trained on a prior's tokens, or goes on from it, stays under that prior's licence."""
-    if forbidden := forbidden_commercially(read_lineage(init)):
+    lineage = read_lineage(init)
+    if (init / CONFIG_FILE).is_file() and not lineage.get("prior"):
+        raise CheckpointError(
+            "commercial: true, but nothing says on which pose prior's tokens the checkpoint was trained",
+            received=f"{init} without lineage.json, or without a prior in it",
+            expected="the prior and its licence",
+            fix="copy lineage.json from where the checkpoint comes from; or leave commercial: true out",
+        )
+    if forbidden := forbidden_commercially(lineage):
         raise CheckpointError(
             "commercial: true, but a licence forbids commercial use of the checkpoint",
             received=f"{init}, trained on tokens of {', '.join(f'{n} ({said})' for n, said in forbidden.items())}",

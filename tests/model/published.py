@@ -92,25 +92,27 @@ def qwen25_vl_7b() -> Shapes:
     return shapes
 
 
-def write_shards(folder: Path, shapes: Shapes, shards: int, architecture: str) -> Path:
-    """A folder as the hub has it: bfloat16 shards, their index, a config.json."""
+def write_shards(
+    folder: Path, shapes: Shapes, shards: int, architecture: str, *, kind: str = "BF16", **said: object
+) -> Path:
+    """A folder as the hub has it: shards of that type, their index, a config.json that says so much."""
     names = sorted(shapes)
     index = {}
     for number in range(shards):
         file = f"model-{number + 1:05d}-of-{shards:05d}.safetensors"
         some = names[number::shards]
         index |= dict.fromkeys(some, file)
-        _write_sparse(folder / file, {name: shapes[name] for name in some})
+        _write_sparse(folder / file, {name: shapes[name] for name in some}, kind)
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
-    (folder / "config.json").write_text(json.dumps({"architectures": [architecture]}))
+    (folder / "config.json").write_text(json.dumps({"architectures": [architecture], **said}))
     return folder
 
 
-def _write_sparse(path: Path, shapes: Shapes) -> None:
+def _write_sparse(path: Path, shapes: Shapes, kind: str) -> None:
     header, end = {}, 0
     for name, shape in shapes.items():
-        start, end = end, end + 2 * math.prod(shape)
-        header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [start, end]}
+        start, end = end, end + (2 if kind == "BF16" else 1) * math.prod(shape)
+        header[name] = {"dtype": kind, "shape": shape, "data_offsets": [start, end]}
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     path.write_bytes(len(text).to_bytes(8, "little") + text)

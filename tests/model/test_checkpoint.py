@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from loc3r.errors import CheckpointError
-from loc3r.model.checkpoint import load_weights
+from loc3r.model.checkpoint import check_weights, load_weights
 from loc3r.model.inference import Localiser, Query
 from loc3r.model.modelling import Loc3R
 from loc3r.model.processor import Processor
@@ -55,8 +55,18 @@ def test_a_missing_tokenizer_is_named(copy):
 def test_damaged_weights_are_named(copy):
     path = copy / "model.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(CheckpointError, match="damaged"):
-        Loc3R.load(copy)
+    for look in (check_weights, Loc3R.load):
+        with pytest.raises(CheckpointError, match="damaged"):
+            look(copy)
+
+
+def test_weights_of_another_model_are_found_without_reading_them(copy):
+    check_weights(copy)
+    config = json.loads((copy / "loc3r_config.json").read_text())
+    config["model"]["language"]["intermediate"] += 2
+    (copy / "loc3r_config.json").write_text(json.dumps(config))
+    with pytest.raises(CheckpointError, match="of another shape"):
+        check_weights(copy)
 
 
 def test_other_weights_are_counted(copy):

@@ -106,6 +106,56 @@ def test_a_missing_shard_is_named(paper, folder):
         check_published(paper, folder)
 
 
+SEVEN_B = {"num_attention_heads": 28, "num_key_value_heads": 4, "rope_theta": 1000000.0}
+"""What LLaVA-Video-7B's config.json says beside its layout."""
+
+
+@pytest.mark.parametrize(
+    ("papers", "told"),
+    [
+        ({"config.json": {"mm_newline_position": "one_token"}}, "mm_newline_position means video, the recipe row"),
+        ({"config.json": {"num_attention_heads": 56}}, "num_attention_heads means 56, the recipe 28"),
+        ({"config.json": {"text_config": {"rope_parameters": {"rope_theta": 1e4}}}}, "rope_theta means 10000.0"),
+        ({"fetched.json": {"name": "llava-onevision-7b"}}, "fetched.json calls it llava-onevision-7b"),
+    ],
+)
+def test_another_model_of_the_same_shapes_is_told_by_its_papers(paper, tmp_path, papers, told):
+    said = {**SEVEN_B, "mm_newline_position": "grid"}
+    published.write_shards(tmp_path, published.llava_video_7b(), 1, "LlavaQwenForCausalLM", **said)
+    (tmp_path / "fetched.json").write_text(json.dumps({"name": "llava-video-7b"}))
+    check_published(paper, tmp_path)
+    for name, changed in papers.items():
+        (tmp_path / name).write_text(json.dumps(changed))
+    with pytest.raises(CheckpointError, match=f"is not the recipe's backbone(.*\n)+.*{told}"):
+        check_published(paper, tmp_path)
+
+
+@pytest.mark.parametrize("index", ["", "{", "{}", '{"weight_map": {}}', '["model-00001-of-00004.safetensors"]'])
+def test_a_damaged_index_is_told_with_what_brings_it_back(paper, folder, index):
+    (folder / "model.safetensors.index.json").write_text(index)
+    with pytest.raises(CheckpointError, match=r"index\.json (names no shard|is damaged)") as caught:
+        check_published(paper, folder)
+    assert "loc3r fetch" in caught.value.fix
+
+
+def test_what_the_index_does_not_name_is_not_read_and_no_weight_comes_twice(paper, folder):
+    shard = folder / "model-00001-of-00004.safetensors"
+    (folder / "consolidated.safetensors").write_bytes(b"no header")
+    check_published(paper, folder)
+    (folder / "consolidated.safetensors").unlink()
+    (folder / "again.safetensors").hardlink_to(shard)
+    (folder / "model.safetensors.index.json").unlink()
+    with pytest.raises(CheckpointError, match=r"in again\.safetensors and model-00001"):
+        check_published(paper, folder)
+
+
+def test_quantised_weights_are_refused(paper, tmp_path):
+    shapes = published.llava_video_7b()
+    published.write_shards(tmp_path, shapes, 1, "LlavaQwenForCausalLM", kind="F8_E4M3")
+    with pytest.raises(CheckpointError, match=r"are quantised(.*\n)+.*of type F8_E4M3"):
+        check_published(paper, tmp_path)
+
+
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory):
     """As long as Qwen2's: 151,643 words and its three special tokens."""
@@ -141,6 +191,11 @@ def test_words_and_merges_do_where_there_is_no_tokenizer_json(tmp_path):
     assert SpecialTokens.of(read) == SpecialTokens.of(wanted)
     text = "<|im_start|>user\n<cam>I'm beside the chair.<Pos><Ori>What é?<|im_end|>"
     assert read.encode(text) == wanted.encode(text) and read.decode(read.encode(text)) == text
+    for text, told in (("{", "is damaged"), (Tokenizer(models.WordLevel({"a": 0}, "a")).to_str(), "another model's")):
+        (apart / "tokenizer.json").write_text(text)
+        with pytest.raises(CheckpointError, match=told):
+            load_tokenizer(apart)
+    (apart / "tokenizer.json").unlink()
     (apart / "merges.txt").unlink()
     with pytest.raises(CheckpointError, match=r"tokenizer.json, or vocab.json and merges.txt"):
         load_tokenizer(apart)

@@ -54,6 +54,15 @@ def test_a_commercial_training_starts_from_nothing_that_a_licence_forbids_it(tmp
             check_start(recipe, prepared, init)
 
 
+def test_a_checkpoint_that_hides_where_it_comes_from_is_not_taken_for_commercial_use(tmp_path: Path) -> None:
+    hidden = trained(tmp_path / "hidden", CUT3R)
+    (hidden / "loc3r_config.json").write_text("{}")
+    (hidden / "lineage.json").unlink()
+    prepared: Any = SimpleNamespace(class_names=(), manifest={"prior": OURS})
+    with pytest.raises(CheckpointError, match=r"nothing says on which pose prior's tokens(.*\n)+.*lineage\.json"):
+        check_start(commercial(), prepared, hidden)
+
+
 def test_the_card_names_the_licence_that_binds_and_where_it_comes_from(tmp_path: Path) -> None:
     theirs = trained(tmp_path / "theirs", CUT3R)
     card = (trained(tmp_path / "after", OURS, init=theirs) / "README.md").read_text()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from forked import run_ranks
 from safetensors.torch import load_file, save_file
 from small import RECIPE, small_recipe, write_data
 
+from loc3r.errors import CheckpointError
 from loc3r.model.config import Loc3RConfig
 from loc3r.model.modelling import Loc3R
 from loc3r.model.tokenizer import train_tokenizer
@@ -20,7 +22,7 @@ from loc3r.recipe import Recipe
 from loc3r.scenes.shards import PreparedData
 from loc3r.train.job import TrainingJob
 from loc3r.train.metrics import MetricsLog
-from loc3r.train.start import tokenizer_texts
+from loc3r.train.start import build, tokenizer_texts
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -96,6 +98,21 @@ def test_weights_from_files_are_the_same_whole_and_cut(tmp_path: Path) -> None:
         assert torch.equal(found, value), name
     whole, cut = (results[stage][1][1] for stage in (2, 3))
     assert cut < 0.6 * whole, "a rank holds its part"
+
+
+def test_broken_weights_stop_the_start(tmp_path: Path) -> None:
+    recipe = published_recipe(scenes_per_micro_batch=1)
+    data, init = write_data(tmp_path / "data", recipe), tmp_path / "published"
+    init.mkdir()
+    publish(init, recipe, PreparedData(data))
+    shard = init / "model-1.safetensors"
+    weights = load_file(shard)
+    name = next(name for name in weights if name.endswith("up_proj.weight"))
+    weights[name][0, 0] = torch.nan
+    save_file(weights, shard)
+    alone: Any = SimpleNamespace(first=True, ranks=1, device=torch.device("cpu"), barrier=lambda: None)
+    with pytest.raises(CheckpointError, match=r"NaN or infinity in vlm\.model.*up_proj\.weight"):
+        build(recipe, PreparedData(data), init, tmp_path, alone, resuming=False)
 
 
 def train(group: Any, job: TrainingJob) -> None:
