@@ -1,7 +1,7 @@
 """What an evaluation on a benchmark is about, written down before it begins, so that ranks and reruns agree on it.
 
 A folder of one holds ``benchmark.json`` (the plan), ``questions.jsonl`` (what is asked, in order),
-``predictions.jsonl`` (``loc3r.benchmark.journal``), ``prepared/`` where scenes had to be prepared, and ``scores/``.
+``predictions.jsonl`` (``loc3r.journal``), ``prepared/`` where scenes had to be prepared, and ``scores/``.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from loc3r.benchmark.journal import Journal
 from loc3r.benchmark.lines import OfficialFrame
 from loc3r.benchmark.questions import LOCALISATION, XY
 from loc3r.datasets.sample import Sample
 from loc3r.errors import DataError
 from loc3r.evaluate.run import BENCHMARK_FILE, IDENTITY_FILE
 from loc3r.files import hash_file, hash_json, read_json, write_json, write_text
+from loc3r.journal import Journal
 from loc3r.scenes.shards import PreparedData
 
 FORMAT = 1
@@ -112,7 +112,7 @@ class Plan:
 
         A scene is asked as a whole, so that batches are the same whatever was killed.
         """
-        done, questions = self.journal.read().keys(), self.questions()
+        done, questions = self.journal.by("sample_id").keys(), self.questions()
         return [scene for scene in list(questions)[rank::ranks] if {s.sample_id for s in questions[scene]} - done]
 
     def official_frame(self, scene_id: str, data: PreparedData) -> OfficialFrame | None:

@@ -72,7 +72,7 @@ def evaluate_benchmark(request: Request, ranks: int, console: Console | None = N
     if plan.left():
         launch(plan, ranks, console)
     questions = [sample for samples in plan.questions().values() for sample in samples]
-    lines = plan.journal.read()
+    lines = plan.journal.by("sample_id")
     plan.journal.replace([lines[sample.sample_id] for sample in questions])
     return plan
 

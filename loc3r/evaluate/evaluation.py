@@ -15,7 +15,6 @@ from loc3r.evaluate.intervals import Bootstrap
 from loc3r.evaluate.plots import save_reliability
 from loc3r.evaluate.predictions import (
     PREDICTIONS_FILE,
-    JsonLines,
     Prediction,
     read_layout_errors,
     read_predictions,
@@ -25,6 +24,7 @@ from loc3r.evaluate.report import write_reports
 from loc3r.evaluate.run import SCORES_FILE, Evaluation, begin, predict
 from loc3r.evaluate.scores import T0, T1, T2, Score, score_all, trivial_model
 from loc3r.files import read_json, write_json
+from loc3r.journal import Journal
 from loc3r.model.calibration import read_calibration
 from loc3r.recipe import EvaluateRecipe, load_recipe
 from loc3r.tracking.lineage import model_hash, read_lineage
@@ -86,7 +86,7 @@ def evaluate_model(
     recipe = evaluate_recipe(model)
     bootstrap = Bootstrap(recipe.bootstrap_samples, recipe.confidence)
     evaluation = identify(model, data, limit_scenes)
-    head = _head(model, evaluation, data, training, bootstrap, label or label_of(data))
+    head = _head(model, evaluation, training, bootstrap, label or label_of(data))
     scores_path = folder / SCORES_FILE
     if all((folder / name).is_file() for name in (SCORES_FILE, PREDICTIONS_FILE, TRIVIAL_FILE, "report.html")):
         record = read_json(scores_path)
@@ -157,8 +157,7 @@ def _measure(
     samples = {(s.dataset, s.sample_id): s for scene_id in scene_ids for s in data.samples_of(scene_id)}
     asked = [samples[p.dataset, p.sample_id] for p in predictions]
     guesses = TrivialGuesses.fit(training.samples).predict(asked, centres)
-    (folder / TRIVIAL_FILE).unlink(missing_ok=True)
-    JsonLines(folder / TRIVIAL_FILE).append(trivial_model(guesses))
+    Journal(folder / TRIVIAL_FILE).replace([asdict(guess) for guess in trivial_model(guesses)])
     scores = score_all(predictions, read_layout_errors(folder), guesses, bootstrap)
     return {
         "metrics": {name: score.to_json() for name, score in scores.items()},
@@ -177,7 +176,6 @@ def _measure(
 def _head(
     model: Path,
     evaluation: Evaluation,
-    data: PreparedData,
     training: PreparedData,
     bootstrap: Bootstrap,
     label: str,

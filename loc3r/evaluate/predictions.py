@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from loc3r.errors import DataError
-from loc3r.files import write_text
+from loc3r.journal import Journal
 
 if TYPE_CHECKING:
     from loc3r.model.inference import Answer
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 PREDICTIONS_FILE, LAYOUTS_FILE = "predictions.jsonl", "layouts.jsonl"
-Line = TypeVar("Line")
 
 
 @dataclass(frozen=True)
@@ -118,31 +116,6 @@ class LayoutError:
     error_sum_m: float
 
 
-class JsonLines:
-    """An append-only file of dataclass lines that survives a kill: a half-written last line is dropped."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def append(self, items: Sequence[Any]) -> None:
-        """Add lines, all in one write to the operating system."""
-        with self.path.open("a") as file:
-            file.write("".join(f"{json.dumps(asdict(item))}\n" for item in items))
-
-    def read(self) -> Iterator[dict[str, Any]]:
-        """The whole lines."""
-        if self.path.is_file():
-            with self.path.open() as file:
-                yield from (json.loads(line) for line in file if line.endswith("\n"))
-
-    def mend(self) -> None:
-        """Cut a half-written last line off, so that appending goes on at a line's start."""
-        if self.path.is_file():
-            text = self.path.read_text()
-            if not text.endswith("\n"):
-                write_text(self.path, text[: text.rfind("\n") + 1])
-
-
 def read_predictions(folder: Path, name: str = PREDICTIONS_FILE) -> list[Prediction]:
     """The predictions of an evaluation folder, or those of its file ``name``.
 
@@ -150,7 +123,7 @@ def read_predictions(folder: Path, name: str = PREDICTIONS_FILE) -> list[Predict
         DataError: there are none.
     """
     path = folder / name
-    predictions = [Prediction.parse(line) for line in JsonLines(path).read()]
+    predictions = [Prediction.parse(line) for line in Journal(path).read()]
     if not predictions:
         raise DataError("no predictions", received=path, fix="loc3r evaluate writes them")
     return predictions
@@ -158,7 +131,7 @@ def read_predictions(folder: Path, name: str = PREDICTIONS_FILE) -> list[Predict
 
 def read_layout_errors(folder: Path) -> list[LayoutError]:
     """The layout errors of an evaluation folder, one a scene."""
-    return [LayoutError(**line) for line in JsonLines(folder / LAYOUTS_FILE).read()]
+    return [LayoutError(**line) for line in Journal(folder / LAYOUTS_FILE).read()]
 
 
 def poses(predictions: Sequence[Prediction]) -> list[Prediction]:

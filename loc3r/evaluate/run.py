@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from loc3r.errors import DataError
-from loc3r.evaluate.predictions import LAYOUTS_FILE, PREDICTIONS_FILE, JsonLines, LayoutError, Prediction
+from loc3r.evaluate.predictions import LAYOUTS_FILE, PREDICTIONS_FILE, LayoutError, Prediction
 from loc3r.files import hash_json, read_json, write_json
+from loc3r.journal import Journal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -99,9 +100,7 @@ def predict(
     """Write what is missing of the folder's predictions and layout errors, with a progress bar."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    predictions, layouts = JsonLines(folder / PREDICTIONS_FILE), JsonLines(folder / LAYOUTS_FILE)
-    predictions.mend()
-    layouts.mend()
+    predictions, layouts = Journal(folder / PREDICTIONS_FILE), Journal(folder / LAYOUTS_FILE)
     asked = {(line["dataset"], line["sample_id"]) for line in predictions.read()}
     scene_ids = scenes_of(data, evaluation.limit_scenes)
     laid = {line["scene_id"] for line in layouts.read()}
@@ -118,10 +117,11 @@ def predict(
             scene = data.scene(scene_id)
             memory = localiser.open_scene(scene.frames, scene.camera_tokens)
             if scene_id not in laid:
-                layouts.append([layout_error(localiser, memory, scene)])
+                layouts.append([asdict(layout_error(localiser, memory, scene))])
             for first in range(0, len(left), QUESTIONS_AT_ONCE):
                 some = left[first : first + QUESTIONS_AT_ONCE]
-                predictions.append(ask(localiser, memory, some, evaluation.max_new_tokens))
+                answers = ask(localiser, memory, some, evaluation.max_new_tokens)
+                predictions.append([asdict(answer) for answer in answers])
                 progress.advance(task, len(some))
 
 

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from loc3r.errors import JudgeError
-from loc3r.evaluate.predictions import JsonLines
 from loc3r.files import hash_json
+from loc3r.journal import Journal
 from loc3r.settings import Settings
 
 Message = dict[str, str]
@@ -61,14 +61,6 @@ class Question:
             "role": "user",
             "content": f"Question: {self.question}\nAnswer: {self.answer}\nGround Truth: {self.truth}",
         }
-
-
-@dataclass(frozen=True)
-class Reply:
-    """A kept reply: one line of the cache."""
-
-    key: str
-    reply: str
 
 
 @dataclass(frozen=True)
@@ -138,10 +130,8 @@ class CachedJudge:
             JudgeError: the judge fails; its replies so far are kept.
         """
         keys = [self._key(question) for question in questions]
-        kept = JsonLines(self.folder / f"{hash_json([self.label, list(self.prompt)])}.jsonl")
-        kept.path.parent.mkdir(parents=True, exist_ok=True)
-        kept.mend()
-        replies = {line["key"]: line["reply"] for line in kept.read()}
+        kept = Journal(self.folder / f"{hash_json([self.label, list(self.prompt)])}.jsonl")
+        replies = {key: line["reply"] for key, line in kept.by("key").items()}
         fresh = {key: question for key, question in zip(keys, questions, strict=True) if key not in replies}
         self.from_cache += len(set(keys)) - len(fresh)
         self.asked += len(fresh)
@@ -160,14 +150,14 @@ class CachedJudge:
             "unreadable": self.unreadable,
         }
 
-    def _ask_all(self, questions: dict[str, Question], kept: JsonLines) -> dict[str, str]:
+    def _ask_all(self, questions: dict[str, Question], kept: Journal) -> dict[str, str]:
         lock, replies = threading.Lock(), dict[str, str]()
 
         def ask(key: str) -> None:
             reply = self.judge([*self.prompt, questions[key].message()])
             with lock:
                 replies[key] = reply
-                kept.append([Reply(key, reply)])
+                kept.append([{"key": key, "reply": reply}])
                 if self.tick:
                     self.tick(len(replies), len(questions))
 

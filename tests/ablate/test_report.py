@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from guesses import guesses_of
+from guesses import write_guesses
 
 from loc3r.ablate.children import Finished
 from loc3r.ablate.plan import Child, Plan
 from loc3r.ablate.report import Report
 from loc3r.ablate.results import ANSWERS, LOCALISATION
 from loc3r.evaluate.evaluation import Evaluated
-from loc3r.evaluate.predictions import JsonLines, Prediction, read_predictions
+from loc3r.evaluate.predictions import Prediction, read_predictions
 from loc3r.files import write_json
 from loc3r.train.metrics import METRICS_FILE, MetricsLog, StepRecord
 
@@ -60,7 +60,7 @@ def write_child(child: Child, skill: float) -> Finished:
     curve.begin_with(None)
     curve.append(StepRecord(1, 2.5, {"answer": 2.5}, 1e-3, 1.0, 12, 1e9, 60.0, 0.1))
     child.evaluation.mkdir(parents=True)
-    JsonLines(child.evaluation / "predictions.jsonl").append(guesses_of(skill, seed=child.seed))
+    write_guesses(child.evaluation / "predictions.jsonl", skill, seed=child.seed)
     metrics = {name: {"baselines": {"none": 0.2, "best": 0.25}} for name in (*LOCALISATION, *ANSWERS)}
     record = {
         "label": "T0", "model": {"hash": "m"}, "metrics": metrics, "baselines_fitted_on": "t",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from loc3r.evaluate.predictions import Prediction
+from loc3r.journal import Journal
 
 Q = {
     "dataset": "sqa3d", "scene_id": "room_000000_00", "question_type": "counting", "situation_form": "beside",
@@ -38,3 +41,8 @@ def guesses_of(skill: float, scenes: int = 12, each: int = 8, seed: int = 0) -> 
             )
         )
     return found
+
+
+def write_guesses(path: Path, skill: float, *, seed: int) -> None:
+    """``guesses_of`` in a file, as an evaluation writes its own."""
+    Journal(path).replace([asdict(guess) for guess in guesses_of(skill, seed=seed)])

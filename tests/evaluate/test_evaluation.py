@@ -16,10 +16,11 @@ from small_rooms import write_model, write_rooms
 from loc3r.errors import DataError
 from loc3r.evaluate import evaluation
 from loc3r.evaluate.evaluation import Evaluated, evaluate_model, identify, label_of
-from loc3r.evaluate.predictions import JsonLines, read_layout_errors, read_predictions
+from loc3r.evaluate.predictions import read_layout_errors, read_predictions
 from loc3r.evaluate.report import Row, terminal_table
 from loc3r.evaluate.run import Evaluation, begin, predict
 from loc3r.evaluate.scores import Score
+from loc3r.journal import Journal
 from loc3r.model.inference import Answer, Localiser, Query, SceneMemory
 from loc3r.scenes.shards import PreparedData
 
@@ -94,7 +95,7 @@ def test_an_interrupted_evaluation_goes_on_and_ends_the_same(rooms: Path, done: 
     assert not begin(tmp_path, wanted)
     predict(Localiser.load(rooms / "model"), data, tmp_path, wanted)
     again = {p.sample_id: p for p in read_predictions(tmp_path)}
-    assert len(list(JsonLines(broken).read())) == len(again) == 50
+    assert len(Journal(broken).read()) == len(again) == 50
     for prediction in read_predictions(done.folder):
         assert again[prediction.sample_id].text == prediction.text
         assert again[prediction.sample_id].position_m == pytest.approx(prediction.position_m, abs=1e-4)

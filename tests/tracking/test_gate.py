@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from guesses import guesses_of
+from guesses import write_guesses
 from small_rooms import write_model, write_rooms
 
 from loc3r.cli import loc3r
 from loc3r.errors import DataError
-from loc3r.evaluate.predictions import JsonLines
 from loc3r.evaluate.run import Evaluation
 from loc3r.files import read_json, write_json
 from loc3r.scenes.shards import PreparedData
@@ -53,8 +52,8 @@ def candidate(name: str, skill: float, data: Path) -> list[str]:
         folder / "scores.json",
         {"label": "T0: unseen synthetic rooms", "bootstrap": {"samples": 300, "confidence": 0.95, "seed": 0}},
     )
-    JsonLines(folder / "predictions.jsonl").append(guesses_of(skill, seed=len(name)))
-    JsonLines(folder / "trivial.jsonl").append(guesses_of(0.3, seed=99))
+    write_guesses(folder / "predictions.jsonl", skill, seed=len(name))
+    write_guesses(folder / "trivial.jsonl", 0.3, seed=99)
     return ["gate", "--model", name, "--evaluation", str(folder), "--data", str(data), "--decision", f"{name}.json"]
 
 

@@ -1,4 +1,4 @@
-"""Predictions as they come: one file that many processes append to, whole scenes at a time, and no kill can break.
+"""Results as they come: a file of JSON lines that many processes append to, batches at a time, and no kill can break.
 
 A line counts once it ends: a half-written one is cut off by whoever writes next, and passed over by whoever reads.
 """
@@ -20,7 +20,7 @@ Line = dict[str, Any]
 
 
 class Journal:
-    """The lines of ``path`` by their ``sample_id``; the first of an id counts."""
+    """The lines of ``path``, each a JSON object."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -33,18 +33,26 @@ class Journal:
             file.flush()
             os.fsync(file.fileno())
 
-    def read(self) -> dict[str, Line]:
-        """The whole lines by id.
+    def read(self) -> list[Line]:
+        """The whole lines; none where there is no file.
 
         Raises:
-            DataError: a line is not one that was written here.
+            DataError: a line is no JSON object.
         """
-        if not self.path.is_file():
-            return {}
+        texts = self.path.read_bytes().split(b"\n")[:-1] if self.path.is_file() else []
+        return [_parsed(self.path, number, text) for number, text in enumerate(texts, 1)]
+
+    def by(self, name: str) -> dict[str, Line]:
+        """The whole lines by the text of one of their fields; the first of a text counts.
+
+        Raises:
+            DataError: a line has no such text.
+        """
         found: dict[str, Line] = {}
-        for number, text in enumerate(self.path.read_bytes().split(b"\n")[:-1], 1):
-            line = _parsed(self.path, number, text)
-            found.setdefault(line["sample_id"], line)
+        for number, line in enumerate(self.read(), 1):
+            if not isinstance(line.get(name), str):
+                raise _strange(self.path, number, str(line), f"a JSON object with the text {name}")
+            found.setdefault(line[name], line)
         return found
 
     def replace(self, lines: Sequence[Line]) -> None:
@@ -77,12 +85,14 @@ def _cut_half_line(path: Path) -> None:
 
 def _parsed(path: Path, number: int, text: bytes) -> Line:
     try:
-        line: Line = json.loads(text)
-        if isinstance(line["sample_id"], str):
-            return line
-    except (ValueError, TypeError, KeyError):
-        pass
-    raise DataError(
-        f"{path}:{number}: not a line of this evaluation", received=repr(text[:80]),
-        expected="a JSON object with sample_id", fix="remove the line: its scene is asked again",
-    )  # fmt: skip
+        line = json.loads(text)
+    except ValueError:
+        line = None
+    if not isinstance(line, dict):
+        raise _strange(path, number, repr(text), "a JSON object")
+    return line
+
+
+def _strange(path: Path, number: int, received: str, expected: str) -> DataError:
+    fix = "remove the line: what it answered is asked again"
+    return DataError(f"{path}:{number}: not one of its lines", received=received[:80], expected=expected, fix=fix)

@@ -1,4 +1,4 @@
-"""The file of predictions: many writers, any cut, no line lost and none twice."""
+"""A file of answers: many writers, any cut, no line lost and none twice."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from loc3r.benchmark.journal import Journal, encoded
 from loc3r.errors import DataError
+from loc3r.journal import Journal, encoded
 
 LINES = [{"sample_id": str(number), "pred": f"ä\u2028 {number}"} for number in range(12)]
 
 
 def ids(journal: Journal) -> list[str]:
-    return list(journal.read())
+    return list(journal.by("sample_id"))
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -31,7 +31,7 @@ def test_cut_anywhere_it_keeps_the_whole_lines_and_goes_on(tmp_path: Path, data:
     assert ids(journal) == [line["sample_id"] for line in LINES[:kept]]
     journal.append(LINES[kept:])
     assert journal.path.read_bytes() == whole
-    assert list(journal.read().values()) == LINES
+    assert journal.read() == LINES
 
 
 def test_writers_beside_each_other_lose_nothing(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_the_first_line_of_an_id_counts(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "predictions.jsonl")
     journal.append([{"sample_id": "1", "pred": "first"}])
     journal.append([{"sample_id": "1", "pred": "second"}, {"sample_id": "2", "pred": ""}])
-    assert {key: line["pred"] for key, line in journal.read().items()} == {"1": "first", "2": ""}
+    assert {key: line["pred"] for key, line in journal.by("sample_id").items()} == {"1": "first", "2": ""}
 
 
 def test_replacing_by_the_same_lines_leaves_the_file_alone(tmp_path: Path) -> None:
@@ -67,4 +67,4 @@ def test_a_strange_line_is_named(line: str, tmp_path: Path) -> None:
     journal = Journal(tmp_path / "predictions.jsonl")
     journal.path.write_bytes(encoded(LINES[:1]) + f"{line}\n".encode())
     with pytest.raises(DataError, match=r"predictions\.jsonl:2"):
-        journal.read()
+        journal.by("sample_id")
