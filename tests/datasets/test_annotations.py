@@ -310,7 +310,7 @@ BEACON_ROW = {
 }  # fmt: skip
 
 
-def test_a_folder_s_data_sets_come_in_their_own_splits(root: Path, tmp_path: Path) -> None:
+def test_a_folder_s_data_sets_come_in_their_own_splits(tmp_path: Path) -> None:
     annotations = tmp_path / "annotations"
     for name, row in (("msqa/msqa_scannet_test_subset_827.json", MSQA_ROW), ("beacon3d/scannet_qa.json", BEACON_ROW)):
         (annotations / name).parent.mkdir(parents=True)

@@ -68,7 +68,7 @@ def test_kept_features_spare_the_tower(plain, batch):
     assert saved == 3 * tower_flops(plain.config, 2) > 0
 
 
-def test_the_small_tower_counts_what_pytorch_counts(plain):
+def test_the_small_tower_counts_what_pytorch_counts():
     recipe = load_recipe(RECIPES / "rooms-tiny.yaml")
     side = recipe.data.frame_size_px
     with torch.device("meta"), FlopCounterMode(display=False) as counter:

@@ -8,7 +8,7 @@ from loc3r.model.losses import joint_loss
 from loc3r.model.modelling import Loc3R
 
 
-def test_the_prompt_is_the_documented_one(processor, recipe):
+def test_the_prompt_is_the_documented_one(processor):
     tokens = processor.tokenizer.convert_ids_to_tokens
     row = ["<image>"] * 2 + ["<newline>"]
     prefix = tokens(processor.prefix_ids())
@@ -128,5 +128,5 @@ def test_strangers_are_refused(pack, sample):
         pack(0, [])
 
 
-def test_unknown_patches_hold_no_nan(recipe, processor, sample, pack):
+def test_unknown_patches_hold_no_nan(sample, pack):
     assert np.isfinite(pack(0, [sample(1)]).patch_xy_m).all()

@@ -224,13 +224,13 @@ def test_a_recipe_that_contradicts_itself_is_refused(model, data, words):
         parse_recipe({"name": "x", "model": model, "data": data})
 
 
-def test_training_asks_for_the_weights_that_its_recipe_starts_from(tmp_path):
+def test_training_asks_for_the_weights_that_its_recipe_starts_from():
     recipe = load_recipe(RECIPES / "loc3r-7b.yaml")
     with pytest.raises(CheckpointError, match="loc3r fetch llava-video-7b"):
         check_start(recipe, prepared=None, init=None)
 
 
-def test_backbones_share_one_way_in(processor):
+def test_backbones_share_one_way_in():
     """What the rest of the system calls of a model does not depend on its backbone."""
     with torch.device("meta"):
         for name in ("loc3r-7b", "llava-onevision-7b", "qwen2.5-vl-7b"):

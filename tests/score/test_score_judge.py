@@ -161,7 +161,7 @@ def msqa(pred: str, answer: str, kind: str = "counting", number: int = 0) -> dic
     }  # fmt: skip
 
 
-def test_msqa_without_a_judge(tmp_path: Path) -> None:
+def test_msqa_without_a_judge() -> None:
     lines = [
         msqa("two", "2"),
         msqa("a chair", "brown chair", "attribute", 1),  # refined only

@@ -107,7 +107,7 @@ def test_time_asleep_is_held_against_nobody(tmp_path: Path) -> None:
     assert dog._silent(509.0) is None and dog._idle(509.0) is None
 
 
-def test_no_process_is_ended_for_another_hosts(tmp_path: Path) -> None:
+def test_no_process_is_ended_for_another_hosts() -> None:
     with subprocess.Popen(["sleep", "30"]) as innocent:
         end_stuck(Sign(1, 1, "step 1", innocent.pid, "another-host"))
         end_stuck(None)
