@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from loc3r.errors import CheckpointError
-from loc3r.model.backbones.published import check_published, load_backbone
+from loc3r.model.backbones.published import check_published, load_backbone, read_shards
 from loc3r.model.checkpoint import check_weights, load_weights, read_weights
 from loc3r.model.config import CONFIG_FILE, Loc3RConfig
 from loc3r.model.modelling import Loc3R
@@ -82,6 +82,7 @@ def check_start(recipe: Recipe, prepared: PreparedData, init: Path | None) -> No
         if _is_published(init, recipe):
             check_published(config, init)
         else:
+            read_shards(init)
             check_weights(init)
 
 
