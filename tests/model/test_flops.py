@@ -18,7 +18,7 @@ from loc3r.model.tower import Lite0
 from loc3r.recipe import load_recipe
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-PLAIN = {"naming_layer": None, "mention_layer": None, "look_at": False}
+PLAIN = {"naming_layer": None, "mention_layer": None, "look_at": False, "egocentric_layer": None}
 NO_LOSS = {"naming": 0.0, "mention": 0.0, "look_at": 0.0, "pointing": 0.0, "pose_pointing": 0.0}
 WORK = Work(videos=1, encoded=1, questions=8, tokens=7152, pairs=25_000_000, answers=40)
 

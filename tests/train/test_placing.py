@@ -105,11 +105,10 @@ def test_broken_weights_stop_the_start(tmp_path: Path) -> None:
     data, init = write_data(tmp_path / "data", recipe), tmp_path / "published"
     init.mkdir()
     publish(init, recipe, PreparedData(data))
-    shard = init / "model-1.safetensors"
-    weights = load_file(shard)
-    name = next(name for name in weights if name.endswith("up_proj.weight"))
-    weights[name][0, 0] = torch.nan
-    save_file(weights, shard)
+    shards = {path: load_file(path) for path in sorted(init.glob("*.safetensors"))}
+    shard, name = next((path, n) for path, some in shards.items() for n in some if n.endswith("up_proj.weight"))
+    shards[shard][name][0, 0] = torch.nan
+    save_file(shards[shard], shard)
     alone: Any = SimpleNamespace(first=True, ranks=1, device=torch.device("cpu"), barrier=lambda: None)
     with pytest.raises(CheckpointError, match=r"NaN or infinity in vlm\.model.*up_proj\.weight"):
         build(recipe, PreparedData(data), init, tmp_path, alone, resuming=False)
