@@ -54,6 +54,8 @@ def told_words(batch: Batch) -> tuple[Tensor, Tensor]:
 def telling(model: Loc3R, pos_at: Tensor, told_words: Callable[[], tuple[Tensor, Tensor]]) -> Iterator[None]:
     """While this lasts, the language model tells its words where their things are from the speaker's place.
 
+    Nothing else may use the model meanwhile.
+
     Args:
         pos_at: (Q,) where each ``<Pos>`` is among the B·N tokens; ``<Ori>`` is the next one.
         told_words: gives, where the model has an egocentric layer, the indices (W,) of the tokens that are told, and
