@@ -71,7 +71,7 @@ def telling(model: Loc3R, pos_at: Tensor, told_words: Callable[[], tuple[Tensor,
         states, *others = inputs
         flat = states.flatten(0, 1)
         with torch.no_grad():  # answers don't move places
-            view = _view(model, model.language.norm(flat), pos_at, words, question)
+            view = _view(model, flat, pos_at, words, question)
         told = flat.index_add(0, words, model.heads.tell_view(view).to(flat.dtype))
         return (told.view_as(states), *others), keywords
 
@@ -83,8 +83,8 @@ def telling(model: Loc3R, pos_at: Tensor, told_words: Callable[[], tuple[Tensor,
 
 
 def _view(model: Loc3R, states: Tensor, pos_at: Tensor, words: Tensor, question: Tensor) -> Tensor:
-    """``MEASURES`` (W, 5) of the places that normed states (B·N, d) of words name, each from its question's pose."""
-    position, _, heading_logits = model.heads.pose(states[pos_at], states[pos_at + 1])
+    """``MEASURES`` (W, 5) of the places that states (B·N, d) of words name, each from its question's pose."""
+    pos, ori, named = (model.language.norm(states[at]) for at in (pos_at, pos_at + 1, words))
+    position, _, heading_logits = model.heads.pose(pos, ori)
     heading_rad, _ = decode_heading(heading_logits, model.config.model.heading_bin_offset)
-    place = model.heads.place(states[words])
-    return from_speaker(place.mean_m, position.mean_m[question], heading_rad[question])
+    return from_speaker(model.heads.place(named).mean_m, position.mean_m[question], heading_rad[question])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -216,7 +217,8 @@ class Conversation:
         starts = list(accumulate((len(suffix.ids) for suffix in suffixes[:-1]), initial=0))
         pos_at = self._indices(start + suffix.pos_at for start, suffix in zip(starts, suffixes, strict=True))
         with telling(self._model, pos_at, partial(self._told_words, starts, suffixes)):
-            states = self._feed({query: suffix.ids for query, suffix in enumerate(suffixes)})
+            read = self._feed({query: suffix.ids for query, suffix in enumerate(suffixes)})
+        states = self._model.pose_states(read)[0]
         position, _, heading_logits = self._model.heads.pose(states[pos_at], states[pos_at + 1])
         heading, concentration = decode_heading(heading_logits, self._model.config.model.heading_bin_offset)
         sigma_m = self._temperature * position.sigma_m
@@ -253,8 +255,8 @@ class Conversation:
     def _indices(self, values: Iterable[int]) -> Tensor:
         return torch.tensor(list(values), dtype=torch.long, device=self._owner.device)
 
-    def _feed(self, tokens: Mapping[int, list[int]]) -> Tensor:
-        """Append tokens to queries; the states (n, d) of all the new ones that a pose is read from."""
+    def _feed(self, tokens: Mapping[int, list[int]]) -> Any:
+        """Append tokens to queries; what the language model returns of all the new ones, in one row."""
         device = self._owner.device
         counts = [len(ids) for ids in tokens.values()]
         owner = torch.tensor([1 + query for query in tokens], device=device).repeat_interleave(
@@ -276,4 +278,4 @@ class Conversation:
         for query, hidden in new.items():
             self._lengths[query] = self._lengths.get(query, 0) + len(hidden)
             self._ends[query] = hidden[-1]
-        return self._model.pose_states(states)[0]
+        return states
