@@ -260,6 +260,8 @@ class TrainRecipe(Section):
     """Keep a frozen tower's features of every video in the cache folder: each is encoded once, for all trainings."""
     keep_heads: Annotated[bool, LATER] = True
     """Whether --init gives its heads too. If not, they begin anew, and what they read and are taught may differ."""
+    mirror: Annotated[bool, LATER] = False
+    """Show every other video, drawn by the seed, as in a mirror, with its words: twice as many rooms."""
     situation_forms: tuple[str, ...] = ()
     """Curriculum: train only on these situation forms; empty means all."""
 

@@ -32,3 +32,10 @@ def pose_tokens(
     waves = np.concatenate(phases, -1)
     doubt = np.zeros((len(place_m), DOUBTS)) if doubts is None else doubts
     return np.concatenate([np.sin(waves), np.cos(waves), doubt], -1).astype(np.float32)
+
+
+def mirrored_tokens(tokens: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Tokens (T, DIM) of the same walk in a mirror: left and right change places, and with them turns and rolls."""
+    odd = np.array([-1, 1, 1] * len(WAVELENGTHS_M) + [-1, 1, -1] * len(HARMONICS), np.float32)
+    signs = np.concatenate([odd, np.ones(DIM - len(odd), np.float32)])
+    return np.asarray(tokens * signs)

@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 
 from loc3r.array_cache import ArrayCache
 from loc3r.errors import DataError
+from loc3r.priors.pose_token import LANGUAGE
 from loc3r.recipe import DataRecipe, Recipe, TrainRecipe
+from loc3r.scenes.mirror import mirrored_sample, mirrored_scene
 from loc3r.train.packer import fill_rows
 from loc3r.train.sampler import StepSampler, Unit, micro_batches
 
@@ -77,7 +79,7 @@ class TrainingData:
         self._class_index = _renumber(prepared, processor)
         self._features = features
         self._pinned = pinned
-        self._lengths: dict[tuple[str, int], int] = {}
+        self._lengths: dict[Unit, int] = {}
         # Without packing, a video comes once for each of its questions.
         self._scene = lru_cache(maxsize=recipe.train.scenes_per_micro_batch)(self._read_scene)
         self.sampler = sampler_of(self._samples, recipe)
@@ -115,12 +117,15 @@ class TrainingData:
 
     def _length(self, unit: Unit) -> int:
         """Tokens of a unit; each question is measured once."""
-        asked = [(unit.scene_id, question) for question in unit.questions]
-        for scene_id, question in asked:
-            if (scene_id, question) not in self._lengths:
-                sample = self._samples[scene_id][question]
-                self._lengths[scene_id, question] = self._processor.length(sample)
-        return len(self._processor.prefix_ids()) + sum(self._lengths[each] for each in asked)
+        asked = unit.split()
+        for one in asked:
+            if one not in self._lengths:
+                self._lengths[one] = self._processor.length(*self._asked(one))
+        return len(self._processor.prefix_ids()) + sum(self._lengths[one] for one in asked)
+
+    def _asked(self, unit: Unit) -> list[PreparedSample]:
+        samples = [self._samples[unit.scene_id][question] for question in unit.questions]
+        return [mirrored_sample(sample) for sample in samples] if unit.mirrored else samples
 
     def _collate(self, rows: list[list[Unit]]) -> Batch:
         packed = [[self._pack(unit) for unit in row] for row in rows]
@@ -130,8 +135,8 @@ class TrainingData:
         return replace(batch, features=torch.stack([self._features.of(pixels) for pixels in batch.pixels]))
 
     def _pack(self, unit: Unit) -> Packed:
-        samples = self._samples[unit.scene_id]
-        return self._processor.pack(self._scene(unit.scene_id), [samples[i] for i in unit.questions])
+        scene = self._scene(unit.scene_id)
+        return self._processor.pack(mirrored_scene(scene) if unit.mirrored else scene, self._asked(unit))
 
     def _read_scene(self, scene_id: str) -> PreparedScene:
         scene = self._prepared.scene(scene_id)
@@ -243,6 +248,7 @@ def sampler_of(samples: Mapping[str, Sequence[PreparedSample]], recipe: Recipe) 
         questions_per_scene=recipe.train.questions_per_scene,
         scenes_per_step=recipe.train.scenes_per_step,
         seed=recipe.seed,
+        mirror=recipe.train.mirror,
     )
 
 
@@ -250,7 +256,7 @@ def check_data(prepared: PreparedData, recipe: Recipe) -> None:
     """Check that the data was prepared as the recipe's data section says, and that its camera tokens fit the model.
 
     Raises:
-        DataError: it was not, or they don't; names the fields.
+        DataError: it was not, or they don't, or the recipe mirrors what can't be; names the fields.
     """
     wanted = recipe.data.model_dump(mode="json")
     found = DataRecipe(**prepared.manifest["recipe"]).model_dump(mode="json")  # with defaults for later fields
@@ -269,6 +275,13 @@ def check_data(prepared: PreparedData, recipe: Recipe) -> None:
             received=f"tokens of width {prior['dim']}",
             expected=f"model.prior_dim={recipe.model.prior_dim}",
             fix=f"set model.prior_dim={prior['dim']}, or prepare the scenes with another data.prior",
+        )
+    if recipe.train.mirror and prior.get("language") != LANGUAGE:
+        raise DataError(
+            f"camera tokens of {prior['name']} can't be mirrored",
+            received="train.mirror=true",
+            expected="a prior whose tokens say a pose: rooms-vo or oracle",
+            fix="leave train.mirror out, or prepare the scenes with such a data.prior",
         )
 
 

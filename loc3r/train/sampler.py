@@ -8,7 +8,7 @@ its slice of them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -23,10 +23,12 @@ class Unit:
     scene_id: str
     questions: tuple[int, ...]
     """Positions in the scene's own list of questions."""
+    mirrored: bool = False
+    """Whether the scene and its questions are seen in a mirror."""
 
     def split(self) -> tuple[Unit, ...]:
         """A unit for each question."""
-        return tuple(Unit(self.scene_id, (question,)) for question in self.questions)
+        return tuple(replace(self, questions=(question,)) for question in self.questions)
 
 
 class StepSampler:
@@ -37,12 +39,20 @@ class StepSampler:
         questions_per_scene: questions in a unit. The last unit of a scene wraps around to the scene's first ones, so
             that every unit has the same size; a scene with fewer questions repeats them.
         scenes_per_step: units in a step.
+        mirror: half of the units, drawn anew in each epoch, are mirrored.
     """
 
     def __init__(
-        self, questions: Mapping[str, int], *, questions_per_scene: int, scenes_per_step: int, seed: int
+        self,
+        questions: Mapping[str, int],
+        *,
+        questions_per_scene: int,
+        scenes_per_step: int,
+        seed: int,
+        mirror: bool = False,
     ) -> None:
         self.seed = seed
+        self.mirror = mirror
         self.questions_per_scene = questions_per_scene
         self.scenes_per_step = scenes_per_step
         self._counts = sorted((scene_id, count) for scene_id, count in questions.items() if count)
@@ -73,7 +83,11 @@ class StepSampler:
             order = rng.permutation(count)
             starts = range(0, count, size)
             units += [Unit(scene_id, tuple(int(order[(start + i) % count]) for i in range(size))) for start in starts]
-        return tuple(units[i] for i in rng.permutation(len(units)))
+        drawn = tuple(units[i] for i in rng.permutation(len(units)))
+        if not self.mirror:
+            return drawn
+        sides = rng.integers(2, size=len(drawn)).astype(bool).tolist()
+        return tuple(replace(unit, mirrored=side) for unit, side in zip(drawn, sides, strict=True))
 
 
 def micro_batches(units: Sequence[Unit], *, rank: int, ranks: int, per_micro_batch: int) -> list[tuple[Unit, ...]]:

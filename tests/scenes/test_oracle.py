@@ -20,9 +20,12 @@ def _camera(heading_rad: float, place_m: tuple[float, float, float]) -> NDArray[
 
 
 @given(st.floats(-3.1, 3.1), st.floats(-3.1, 3.1), st.floats(-4, 4), st.floats(-4, 4), st.floats(0.5, 2.5))
-def test_a_walk_is_told_as_a_prior_tells_it(first: float, turn: float, ahead: float, left: float, height: float) -> None:
-    away = np.array([np.cos(first) * ahead - np.sin(first) * left, np.sin(first) * ahead + np.cos(first) * left])
-    poses = np.stack([_camera(first, (1.0, -2.0, 1.5)), _camera(first + turn, (1 + away[0], -2 + away[1], height))])
+def test_a_walk_is_told_as_a_prior_tells_it(
+    first: float, turn: float, ahead: float, left: float, height: float
+) -> None:
+    cos, sin = np.cos(first), np.sin(first)
+    place_m = (1 + cos * ahead - sin * left, -2 + sin * ahead + cos * left, height)
+    poses = np.stack([_camera(first, (1.0, -2.0, 1.5)), _camera(first + turn, place_m)])
     told = oracle_tokens(poses, BevFrame.from_first_pose(poses[0]))
     places, angles = np.array([[0, 0, 1.5], [-left, ahead, height]]), np.array([[0, 0, 0], [turn, 0, 0]])
     assert told == pytest.approx(pose_tokens(places, angles), abs=1e-5)

@@ -155,6 +155,28 @@ def test_data_from_before_a_field_came_is_that_of_its_default(prepared: Prepared
     check_data(PreparedData(older), small_recipe())
 
 
+def test_a_mirrored_video_comes_with_its_map_its_words_and_its_camera(tmp_path: Path) -> None:
+    recipe = small_recipe(model={"prior_dim": 62}, train={"mirror": True, "scenes_per_micro_batch": 1})
+    prepared = PreparedData(write_data(tmp_path, recipe))
+    data = TrainingData(prepared, recipe, processor_of(recipe, prepared), 0, 1)
+    plain = TrainingData(prepared, small_recipe(train={"scenes_per_micro_batch": 1}), data._processor, 0, 1)
+    sides = [unit.mirrored for unit in data.sampler.step(0)]
+    assert set(sides) == {True, False}
+    for seen, shown, mirrored in zip(data.load(0).batches, plain.load(0).batches, sides, strict=True):
+        sign = torch.tensor([-1 if mirrored else 1, 1])
+        assert torch.equal(seen.position_m.nan_to_num(), (shown.position_m * sign).nan_to_num())
+        assert torch.equal(seen.mention_m, shown.mention_m * sign)
+        assert torch.equal(seen.pixels, shown.pixels.flip(-1) if mirrored else shown.pixels)
+        assert torch.equal(seen.camera_tokens, shown.camera_tokens) is not mirrored
+        assert torch.equal(seen.ids, shown.ids)  # no side is named in them
+
+
+def test_camera_tokens_that_say_no_pose_are_not_mirrored(prepared: PreparedData) -> None:
+    with pytest.raises(DataError, match=r"(?s)camera tokens of none can't be mirrored.*rooms-vo or oracle"):
+        check_data(prepared, small_recipe(train={"mirror": True}))
+    assert small_recipe().hash == small_recipe(train={"mirror": False}).hash
+
+
 def test_classes_are_renumbered_for_a_model_from_other_data(prepared: PreparedData) -> None:
     recipe = small_recipe()
     own = TrainingData(prepared, recipe, processor_of(recipe, prepared), 0, 1).load(0)

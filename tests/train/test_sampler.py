@@ -65,3 +65,15 @@ def test_what_can_not_be_shared_or_sampled_is_explained() -> None:
         micro_batches(units, rank=0, ranks=3, per_micro_batch=1)
     with pytest.raises(DataError, match="no scene has a question"):
         sampler({"scene": 0})
+
+
+def test_half_of_the_units_are_mirrored_and_nothing_else_changes() -> None:
+    questions = {f"scene {i}": 40 for i in range(20)}
+    plain = sampler(questions, scenes=200)
+    mirrored = StepSampler(questions, questions_per_scene=3, scenes_per_step=200, seed=0, mirror=True)
+    seen = mirrored.step(0)
+    assert [(unit.scene_id, unit.questions) for unit in seen] == [(u.scene_id, u.questions) for u in plain.step(0)]
+    assert 70 < sum(unit.mirrored for unit in seen) < 130 and seen == mirrored.step(0)
+    assert {unit.mirrored for unit in plain.step(0)} == {False}
+    one = next(unit for unit in seen if unit.mirrored)
+    assert [part.mirrored for part in one.split()] == [True] * 3
