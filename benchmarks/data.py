@@ -32,7 +32,7 @@ from PIL import Image
 
 from loc3r.geometry.bev import BevFrame
 from loc3r.geometry.camera import look_at
-from loc3r.recipe import DataRecipe
+from loc3r.recipe_sections import DataRecipe
 from loc3r.scenes.coverage import VOXEL_M, coverage_frames
 from loc3r.scenes.format import open_scene
 from loc3r.scenes.layouts.sens import SensScene

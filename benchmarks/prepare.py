@@ -21,7 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from loc3r.recipe import DataRecipe, load_recipe
+from loc3r.recipe import load_recipe
+from loc3r.recipe_sections import DataRecipe
 from loc3r.scenes.format import SceneFolder, scene_folders
 from loc3r.scenes.prepare import prepare
 from loc3r.scenes.shards import PreparedData

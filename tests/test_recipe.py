@@ -9,7 +9,8 @@ import yaml
 
 from loc3r.datasets.mixture import read_mixture
 from loc3r.errors import RecipeError
-from loc3r.recipe import Recipe, hashed, load_recipe, parse_recipe
+from loc3r.recipe import Recipe, load_recipe, parse_recipe
+from loc3r.recipe_sections import hashed
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 

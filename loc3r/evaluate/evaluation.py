@@ -26,7 +26,8 @@ from loc3r.evaluate.scores import T0, T1, T2, Score, score_all, trivial_model
 from loc3r.files import read_json, write_json
 from loc3r.journal import Journal
 from loc3r.model.calibration import read_calibration
-from loc3r.recipe import EvaluateRecipe, load_recipe
+from loc3r.recipe import load_recipe
+from loc3r.recipe_sections import EvaluateRecipe
 from loc3r.tracking.lineage import model_hash, read_lineage
 from loc3r.train.lineage import code_commit
 

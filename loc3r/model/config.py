@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from loc3r.errors import CheckpointError
 from loc3r.files import read_json, write_json
-from loc3r.recipe import DataRecipe, LossRecipe, ModelRecipe, Recipe, Section
+from loc3r.recipe import Recipe
+from loc3r.recipe_sections import DataRecipe, LossRecipe, ModelRecipe, Section
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast

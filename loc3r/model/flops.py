@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from loc3r.model.config import Loc3RConfig
-from loc3r.recipe import DataRecipe, LanguageRecipe, VisionRecipe
+from loc3r.recipe_sections import DataRecipe, LanguageRecipe, VisionRecipe
 
 if TYPE_CHECKING:
     from loc3r.model.batch import Batch

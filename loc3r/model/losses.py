@@ -17,7 +17,7 @@ from loc3r.model.batch import UNSUPERVISED, Batch
 from loc3r.model.config import Loc3RConfig
 from loc3r.model.heads import Gaussian, heading_target
 from loc3r.model.modelling import Outputs
-from loc3r.recipe import LossRecipe
+from loc3r.recipe_sections import LossRecipe
 
 NEAR_M = 1.5
 """A token this near to an object's centre that bears its name shows that object, not another of its kind."""

@@ -29,7 +29,8 @@ from loc3r.files import hash_json, write_json
 from loc3r.geometry.bev import BevFrame
 from loc3r.priors.base import load_prior, prior_card
 from loc3r.priors.pose_token import DIM, LANGUAGE
-from loc3r.recipe import DataRecipe, Recipe, hashed
+from loc3r.recipe import Recipe
+from loc3r.recipe_sections import DataRecipe, hashed
 from loc3r.scenes import oracle
 from loc3r.scenes.bev_samples import SceneMap, bev_sample, read_raw_samples
 from loc3r.scenes.format import read_manifest, read_objects, scene_folders

@@ -15,7 +15,7 @@ from loc3r.geometry.bev import BevFrame
 from loc3r.geometry.camera import backproject
 from loc3r.geometry.patches import Cells, TokenGrid, dominant_labels, patch_targets
 from loc3r.priors.cache import cached_prior
-from loc3r.recipe import DataRecipe
+from loc3r.recipe_sections import DataRecipe
 from loc3r.scenes import oracle
 from loc3r.scenes.coverage import coverage_frames
 from loc3r.scenes.format import Scene, open_scene

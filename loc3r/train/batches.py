@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from loc3r.array_cache import ArrayCache
 from loc3r.errors import DataError
 from loc3r.priors.pose_token import LANGUAGE
-from loc3r.recipe import DataRecipe, Recipe, TrainRecipe
+from loc3r.recipe import Recipe
+from loc3r.recipe_sections import DataRecipe, TrainRecipe
 from loc3r.scenes.mirror import mirrored_sample, mirrored_scene
 from loc3r.train.packer import fill_rows
 from loc3r.train.sampler import StepSampler, Unit, micro_batches

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from loc3r.model.modelling import Loc3R
-    from loc3r.recipe import LoraRecipe
+    from loc3r.recipe_sections import LoraRecipe
 
 TARGETS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
 """Every matrix of a language layer."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from loc3r.model.config import Loc3RConfig
-from loc3r.recipe import Recipe, TrainRecipe
+from loc3r.recipe import Recipe
+from loc3r.recipe_sections import TrainRecipe
 from loc3r.train.zero.config import deepspeed_config
 
 MOMENTS = 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from loc3r.recipe import OptimiserRecipe
+from loc3r.recipe_sections import OptimiserRecipe
 
 if TYPE_CHECKING:
     import torch

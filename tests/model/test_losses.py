@@ -10,7 +10,7 @@ import torch
 from loc3r.model.heads import Gaussian, bin_centres_rad, decode_heading, heading_target
 from loc3r.model.losses import NEAR_M, LossTerms, joint_loss, loss_weights, meant, shown, supervised
 from loc3r.model.modelling import visible
-from loc3r.recipe import LossRecipe, ModelRecipe
+from loc3r.recipe_sections import LossRecipe, ModelRecipe
 
 
 def as_double(batch):

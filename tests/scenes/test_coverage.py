@@ -74,7 +74,7 @@ def test_more_frames_than_there_are_gives_all_of_them(tmp_path, wanted):
 
 
 def test_prepare_shows_the_frames_that_coverage_chose(tmp_path):
-    from loc3r.recipe import DataRecipe
+    from loc3r.recipe_sections import DataRecipe
     from loc3r.scenes.scene_row import scene_row
 
     path = write_box_room(tmp_path, frames=10)

@@ -15,7 +15,8 @@ from sens_writer import SENSOR, sens_sections, write_sens_scene
 
 from loc3r.errors import FrameError, SceneError
 from loc3r.files import write_json
-from loc3r.recipe import DataRecipe, Recipe
+from loc3r.recipe import Recipe
+from loc3r.recipe_sections import DataRecipe
 from loc3r.scenes import sens as sens_module
 from loc3r.scenes.command import data
 from loc3r.scenes.extract import extract

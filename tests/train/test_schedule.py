@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from loc3r.recipe import OptimiserRecipe
+from loc3r.recipe_sections import OptimiserRecipe
 from loc3r.train.schedule import learning_rate_share, warmup_cosine
 
 RECIPE = OptimiserRecipe(learning_rate=2.0, warmup_share=0.1, final_share=0.2)

@@ -17,7 +17,7 @@ from loc3r.errors import RecipeError
 if TYPE_CHECKING:
     from loc3r.model.backbones.base import Backbone
     from loc3r.model.config import Loc3RConfig
-    from loc3r.recipe import DataRecipe, ModelRecipe
+    from loc3r.recipe_sections import DataRecipe, ModelRecipe
 
 
 @dataclass(frozen=True)

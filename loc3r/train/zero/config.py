@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from loc3r.files import merge_values
 
 if TYPE_CHECKING:
-    from loc3r.recipe import Recipe, TrainRecipe
+    from loc3r.recipe import Recipe
+    from loc3r.recipe_sections import TrainRecipe
 
 OWNED = {
     "train_batch_size": "train.scenes_per_step",
