@@ -17,8 +17,9 @@ from typing import TypeVar
 
 from loc3r.errors import CheckpointError, ServiceError
 from loc3r.fetch.catalogue import Weights
-from loc3r.fetch.sources import RECORD_FILE, Listing, RemoteFile, Source
-from loc3r.files import hash_file, read_json, write_json
+from loc3r.fetch.record import RECORD_FILE, Fetched, FetchedFile
+from loc3r.fetch.sources import Listing, RemoteFile, Source
+from loc3r.files import hash_file, write_json
 
 FRUITLESS_TRIES = 5
 """Attempts in a row that bring no byte before a fetch gives up."""
@@ -98,7 +99,7 @@ def run(plan: Plan, advance: Advance = lambda _: None, pause_s: float = PAUSE_S)
         ServiceError: the source went away, or refuses.
         CheckpointError: what came is not what the source stated.
     """
-    files: dict[str, dict[str, object]] = {}
+    files: dict[str, FetchedFile] = {}
     for file in plan.listing.files:
         sha256 = _sha256_if_whole(plan.folder, file)
         if sha256 is None:
@@ -107,10 +108,16 @@ def run(plan: Plan, advance: Advance = lambda _: None, pause_s: float = PAUSE_S)
             advance(_length(plan.folder / file.name))
         stated = bool(file.sha256 or file.git_sha1)
         size_bytes = _length(plan.folder / file.name)
-        files[file.name] = {"size_bytes": size_bytes, "sha256": sha256, "hash_stated_by_source": stated}
-    about = {"name": plan.weights.name, "licence": plan.weights.licence, "licence_at_source": plan.listing.licence}
-    came = {"source": plan.source.label, "revision": plan.listing.revision, "files": files}
-    write_json(plan.folder / RECORD_FILE, about | came)
+        files[file.name] = FetchedFile(size_bytes=size_bytes, sha256=sha256, hash_stated_by_source=stated)
+    record = Fetched(
+        name=plan.weights.name,
+        licence=plan.weights.licence,
+        licence_at_source=plan.listing.licence,
+        source=plan.source.label,
+        revision=plan.listing.revision,
+        files=files,
+    )
+    write_json(plan.folder / RECORD_FILE, record.model_dump())
     return plan.folder
 
 
@@ -173,13 +180,21 @@ def _sha256_if_whole(folder: Path, file: RemoteFile) -> str | None:
     path = folder / file.name
     if not path.is_file():
         return None
-    record = folder / RECORD_FILE
-    known = read_json(record)["files"].get(file.name, {}).get("sha256") if record.is_file() else None
-    sha256, wrong = _judge(path, replace(file, sha256=file.sha256 or known))
+    sha256, wrong = _judge(path, replace(file, sha256=file.sha256 or _known_sha256(folder, file.name)))
     if wrong:
         path.unlink()
         return None
     return sha256
+
+
+def _known_sha256(folder: Path, name: str) -> str | None:
+    """What an earlier fetch recorded; a record that is damaged says nothing, and is written anew."""
+    record = folder / RECORD_FILE
+    try:
+        known = Fetched.parse(record.read_bytes(), record).files.get(name) if record.is_file() else None
+    except CheckpointError:
+        return None
+    return known.sha256 if known else None
 
 
 def _proof(file: RemoteFile) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from loc3r.errors import CheckpointError, Loc3RError, ServiceError
-from loc3r.files import read_json
+from loc3r.fetch.record import RECORD_FILE, Fetched
 from loc3r.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from loc3r.fetch.catalogue import Weights
 
-RECORD_FILE = "fetched.json"
 CHUNK_BYTES = 1 << 16
 """Read at once; of a piece that breaks off, nothing is kept."""
 TIMEOUT_S = (10, 60)
@@ -161,7 +160,7 @@ class FolderMirror:
         """What its record says, or the files as they lie."""
         record = self.folder / RECORD_FILE
         if record.is_file():
-            return _recorded(read_json(record), self)
+            return _recorded(record.read_bytes(), self)
         found = sorted(self.folder.glob("*")) if self.folder.is_dir() else []
         files = [RemoteFile(p.name, p.stat().st_size) for p in found if p.is_file() and _wanted(p.name, self.weights)]
         return Listing(_some(files, self))
@@ -191,7 +190,7 @@ class WebMirror:
     def list(self) -> Listing:
         """What its record says."""
         with _get(f"{self.url}/{RECORD_FILE}", self.weights) as reply:
-            return _recorded(reply.json(), self)
+            return _recorded(reply.content, self)
 
     def read(self, file: RemoteFile, start: int) -> Iterator[bytes]:
         return _stream(f"{self.url}/{file.name}", start, self.weights, {})
@@ -214,9 +213,7 @@ class S3Mirror:
         pages = self._asked(lambda: list(self._pages()))
         sizes = {o["Key"].removeprefix(self._prefix): o["Size"] for page in pages for o in page.get("Contents", [])}
         if RECORD_FILE in sizes:
-            import json
-
-            return _recorded(json.loads(b"".join(self.read(RemoteFile(RECORD_FILE), 0))), self)
+            return _recorded(b"".join(self.read(RemoteFile(RECORD_FILE), 0)), self)
         return Listing(_some([RemoteFile(n, size) for n, size in sizes.items() if _wanted(n, self.weights)], self))
 
     def read(self, file: RemoteFile, start: int) -> Iterator[bytes]:
@@ -265,16 +262,17 @@ def _hub_file(entry: dict[str, Any]) -> RemoteFile:
     return RemoteFile(entry["rfilename"], large.get("size", entry.get("size")), large.get("sha256"), git_sha1)
 
 
-def _recorded(record: dict[str, Any], source: FolderMirror | WebMirror | S3Mirror) -> Listing:
-    if record.get("name") != source.weights.name:
+def _recorded(content: bytes, source: FolderMirror | WebMirror | S3Mirror) -> Listing:
+    record = Fetched.parse(content, f"{source.label}/{RECORD_FILE}")
+    if record.name != source.weights.name:
         raise CheckpointError(
             "the mirror holds other weights",
-            received=f"{record.get('name')} at {source.label}",
+            received=f"{record.name} at {source.label}",
             expected=source.weights.name,
             fix="give --from the folder of these weights",
         )
-    files = [RemoteFile(name, told["size_bytes"], told["sha256"]) for name, told in record["files"].items()]
-    return Listing(_some(files, source), record.get("revision"), record.get("licence_at_source"))
+    files = [RemoteFile(name, told.size_bytes, told.sha256) for name, told in record.files.items()]
+    return Listing(_some(files, source), record.revision, record.licence_at_source)
 
 
 def _stream(address: str, start: int, weights: Weights, headers: dict[str, str]) -> Iterator[bytes]:

@@ -188,6 +188,19 @@ def test_a_mirror_of_other_weights_is_refused(fetched, tmp_path):
         plan_fetch(CATALOGUE["vggt"], FolderMirror(CATALOGUE["vggt"], fetched), tmp_path)
 
 
+@pytest.mark.parametrize("record", ["", "[]", '{"name": "llava', '{"name": "x", "files": {"a": {"size_bytes": 1}}}'])
+def test_a_damaged_record_is_named_in_a_mirror_and_written_anew_at_home(fetched, tmp_path, record):
+    copied = run(plan_fetch(LLAVA, FolderMirror(LLAVA, fetched), tmp_path / "copy"))
+    whole = read_json(copied / "fetched.json")
+    (copied / "fetched.json").write_text(record)
+    with pytest.raises(
+        CheckpointError, match=r"(?s)record of a fetch is damaged: .*/copy/fetched\.json.*copy it again"
+    ):
+        plan_fetch(LLAVA, FolderMirror(LLAVA, copied), tmp_path / "other")
+    run(plan_fetch(LLAVA, FolderMirror(LLAVA, fetched), copied))
+    assert read_json(copied / "fetched.json") == whole and here(copied) == WANTED
+
+
 def test_a_web_folder_is_a_mirror_by_its_record(fetched, tmp_path):
     with serving({path.name: path.read_bytes() for path in fetched.iterdir()}) as web:
         web.cuts = [10_000_000, 10_000_000, 900_000]  # the record and config.json whole, then a cut

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from loc3r.errors import CheckpointError
-from loc3r.fetch.sources import RECORD_FILE
+from loc3r.fetch.record import RECORD_FILE
 from loc3r.files import read_json
 from loc3r.model.backbones import BACKBONES, backbone_of
 from loc3r.model.backbones.base import Backbone
