@@ -78,8 +78,8 @@ def training_flops(config: Loc3RConfig, work: Work, *, language_trained: bool = 
 def tower_flops(config: Loc3RConfig, videos: int) -> float:
     """Operations of the vision tower's forward pass over so many videos."""
     data, vision = config.data, config.model.vision
-    count = {"lite0": _lite0_multiply_adds, "qwen2.5-vl": _qwen25_multiply_adds}.get(vision.kind, _siglip_multiply_adds)
-    return 2.0 * _frames(config) * videos * count(data, vision)
+    counts = {"siglip": _siglip_multiply_adds, "lite0": _lite0_multiply_adds, "qwen2.5-vl": _qwen25_multiply_adds}
+    return 2.0 * _frames(config) * videos * counts[vision.kind](data, vision)
 
 
 def _siglip_multiply_adds(data: DataRecipe, vision: VisionRecipe) -> int:
