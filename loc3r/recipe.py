@@ -17,6 +17,7 @@ from loc3r.errors import RecipeError
 from loc3r.files import hash_json
 from loc3r.model.backbones import BACKBONES
 from loc3r.priors.base import PRIORS, find_prior, prior_names
+from loc3r.priors.pose_token import LANGUAGE as POSE_TOKENS
 from loc3r.recipe_files import apply_override, read_values
 from loc3r.recipe_sections import (
     LATER,
@@ -96,6 +97,16 @@ class Recipe(Section):
             )
         if card.dim not in (0, self.model.prior_dim):
             raise ValueError(f"data.prior={prior} needs model.prior_dim={card.dim}, not {self.model.prior_dim}")
+        return self
+
+    @model_validator(mode="after")
+    def _mirror_fits(self) -> Recipe:
+        """What a prior says of a video in a mirror is known only of one whose tokens say a pose."""
+        card, data = find_prior(self.data.prior), self.data
+        if self.train.mirror and card and card.language != POSE_TOKENS:
+            raise ValueError(f"train.mirror needs data.prior=rooms-vo or oracle, whose tokens can be, not {data.prior}")
+        if self.train.mirror and data.frame_size_px % data.patch_px:
+            raise ValueError("train.mirror needs data.frame_size_px to be a multiple of data.patch_px")
         return self
 
     @model_validator(mode="after")

@@ -248,11 +248,12 @@ class TrainRecipe(Section):
     checkpoint_every_steps: int = Field(500, ge=1)
     keep_checkpoints: int = Field(2, ge=1)
     keep_features: Annotated[bool, LATER] = False
-    """Keep a frozen tower's features of every video in the cache folder: each is encoded once, for all trainings."""
+    """Keep a frozen tower's features of every video in the cache folder: each is encoded once, and once in its
+    mirror, for all trainings."""
     keep_heads: Annotated[bool, LATER] = True
     """Whether --init gives its heads too. If not, they begin anew, and what they read and are taught may differ."""
     mirror: Annotated[bool, LATER] = False
-    """Show every other video, drawn by the seed, as in a mirror, with its words: twice as many rooms."""
+    """Show half of the videos, each by chance, as in a mirror, with their words: twice as many rooms."""
     situation_forms: tuple[str, ...] = ()
     """Curriculum: train only on these situation forms; empty means all."""
 

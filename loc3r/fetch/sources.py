@@ -110,7 +110,10 @@ class Hub:
             told = reply.json()
         files = [_hub_file(entry) for entry in told["siblings"] if _wanted(entry["rfilename"], self.weights)]
         self.revision = told["sha"]
-        return Listing(_some(files, self), told["sha"], (told.get("cardData") or {}).get("license"))
+        licence = (told.get("cardData") or {}).get("license")
+        if isinstance(licence, list):  # a model card may name several
+            licence = ", ".join(licence)
+        return Listing(_some(files, self), told["sha"], licence)
 
     def read(self, file: RemoteFile, start: int) -> Iterator[bytes]:
         address = f"{self.url}/{self.weights.repository}/resolve/{self.revision}/{file.name}"

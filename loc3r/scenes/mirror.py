@@ -22,21 +22,24 @@ from loc3r.scenes.shards import MapObject, PreparedSample, PreparedScene
 Real = TypeVar("Real", bound=np.floating[Any])
 
 _HOURS = ("twelve", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
-_TURNS = {"clockwise": "counterclockwise", "counterclockwise": "clockwise", "anticlockwise": "clockwise"}
-_POINTS = r"(?:my|your|his|her|their|its|the|to|on|left|or|far|immediate|direct|top|bottom|upper|lower|back|front|turn)"
-"""Behind one of these, "right" is a side, whatever follows."""
+_HOUR = rf"(?:1[0-2]|[1-9]|{'|'.join(_HOURS)})"
+_CLOCK = r"\W{0,2}o\W{0,2}clock"
 _WHERE = (
-    r"(?:next|behind|beside|in|by|under|underneath|above|below|beneath|over|against|near|opposite|across|between|on|at|"
-    r"before|after|here|there|now|where|away|angle)"
+    r"(?:next|behind|beside|in|infront|inside|by|under|underneath|above|below|beneath|over|against|near|opposite|across|"
+    r"between|on|at|before|after|here|there|now|outside|where|away|angle)\b"
 )
-"""Before one of these, "right" is no side but means exactly."""
-_EXACTLY = rf"(?<!\w)right(?= {_WHERE}\b)"
-_LEAVES = r"(?:i|he|she|we|they|you|just|have|has|had|having|was)"
-"""Behind one of these, "left" is what somebody did, but for "left of"."""
+"""Before one of these, "right" is no side but means exactly; so it is before another side."""
+_EXACTLY = rf"(?<!\w)right(?= (?:{_WHERE}|to (?:my|the) (?:immediate )?(?:left|right)\b))"
+_POINTS = r"(?:my|your|his|her|their|its|the|to|on|or|far|immediate|direct|top|bottom|upper|lower|back|front|turn)"
+"""Behind one of these, "right" is a side, whatever follows."""
+_LEAVES = r"(?:i|he|she|we|they|you|just|have|has|had|having|was|i've|and|but)"
+"""Behind one of these, "left" may be what somebody did: always but before "of", behind "and" before some thing only."""
+_LEFT_BEHIND = r"(?<!and )(?<!but )\bleft\b(?! of\b)|\bleft\b(?= (?:the|my|it|him|her|some)\b)"
 _SIDE = re.compile(
-    rf"(?P<said>\b{_POINTS}[ -]right\b)|(?P<exactly>{_EXACTLY})|(?P<leaves>\b{_LEAVES} left\b(?! of\b))"
-    r"|(?P<turn>\b(?:counter|anti)?clockwise\b)|(?P<side>\b(?:left|right)(?=(?:most|wards?|hand(?:ed)?|side)?\b))"
-    rf"|(?P<hour>\b(?:1[0-2]|[1-9]|{'|'.join(_HOURS)})(?=\W{{0,2}}o\W{{0,2}}clock))",
+    rf"(?P<said>\b{_POINTS}[ -]right\b)|(?P<exactly>{_EXACTLY})|(?P<leaves>\b{_LEAVES} (?:{_LEFT_BEHIND}))"
+    r"|(?P<turn>\b(?:(?:counter|anti)[ -]?)?clockwise\b)"
+    r"|(?P<side>\b(?:left|right)(?=(?:most|wards?|hand(?:ed)?|side)?\b))"
+    rf"|(?P<hour>\b{_HOUR}(?=(?:(?: (?:and|or|to) |-){_HOUR})?{_CLOCK}))",
     re.IGNORECASE,
 )
 
@@ -103,7 +106,7 @@ def _other(found: re.Match[str]) -> str:
     if found["hour"]:
         return str(12 - int(word) % 12) if word.isdigit() else _like(word, _HOURS[-_HOURS.index(word.lower())])
     if found["turn"]:
-        return _like(word, _TURNS[word.lower()])
+        return _like(word, "counterclockwise" if word.lower() == "clockwise" else "clockwise")
     return _like(word, "right" if word.lower() == "left" else "left")
 
 

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from loc3r.array_cache import ArrayCache
 from loc3r.errors import DataError
-from loc3r.priors.pose_token import LANGUAGE
 from loc3r.recipe import Recipe
 from loc3r.recipe_sections import DataRecipe, TrainRecipe
 from loc3r.scenes.mirror import mirrored_sample, mirrored_scene
@@ -257,7 +256,7 @@ def check_data(prepared: PreparedData, recipe: Recipe) -> None:
     """Check that the data was prepared as the recipe's data section says, and that its camera tokens fit the model.
 
     Raises:
-        DataError: it was not, or they don't, or the recipe mirrors what can't be; names the fields.
+        DataError: it was not, or they don't; names the fields.
     """
     wanted = recipe.data.model_dump(mode="json")
     found = DataRecipe(**prepared.manifest["recipe"]).model_dump(mode="json")  # with defaults for later fields
@@ -276,13 +275,6 @@ def check_data(prepared: PreparedData, recipe: Recipe) -> None:
             received=f"tokens of width {prior['dim']}",
             expected=f"model.prior_dim={recipe.model.prior_dim}",
             fix=f"set model.prior_dim={prior['dim']}, or prepare the scenes with another data.prior",
-        )
-    if recipe.train.mirror and prior.get("language") != LANGUAGE:
-        raise DataError(
-            f"camera tokens of {prior['name']} can't be mirrored",
-            received="train.mirror=true",
-            expected="a prior whose tokens say a pose: rooms-vo or oracle",
-            fix="leave train.mirror out, or prepare the scenes with such a data.prior",
         )
 
 

@@ -47,7 +47,7 @@ def test_the_plan_is_told_before_anything_comes(hub, tmp_path, monkeypatch):
     monkeypatch.setenv("LOC3R_CACHE_DIR", str(tmp_path))
     refused = CliRunner().invoke(fetch, ["llava-video-7b"], input="n\n")
     told = refused.output
-    for words in ("Apache-2.0 (commercial use allowed; the source says apache-2.0)", hub.url, COMMIT, "3.05 MB in all"):
+    for words in ("Apache-2.0 (commercial use allowed; the source says apache-2.0, mit)", hub.url, COMMIT, "3.05 MB in all"):
         assert words in told, told
     assert hub.stated["model-00001-of-00002.safetensors"][:12] in told
     assert "training_args.bin" not in told
@@ -61,6 +61,7 @@ def test_the_plan_is_told_before_anything_comes(hub, tmp_path, monkeypatch):
 def test_what_came_is_recorded_with_its_hashes(hub, tmp_path):
     record = read_json(from_hub(hub, tmp_path) / "fetched.json")
     assert (record["name"], record["revision"], record["licence"]) == ("llava-video-7b", COMMIT, "Apache-2.0")
+    assert record["licence_at_source"] == "apache-2.0, mit"
     assert record["source"] == f"{hub.url}/{REPOSITORY}"
     assert {name: told["sha256"] for name, told in record["files"].items()} == {
         name: hashlib.sha256(content).hexdigest() for name, content in WANTED.items()

@@ -45,11 +45,21 @@ FLIP = np.diag([-1.0, 1, 1, 1])
             "a clock at 12 o'clock, an upright piano at 6 o'clock",
         ),
         ("What is left-right of LEFT?", "What is right-left of RIGHT?"),
+        ("with the tub right to the left of me", "with the tub right to the right of me"),
+        ("the chair to the right to the left", "the chair to the left to the right"),
+        ("two chairs on my left, right next to me", "two chairs on my right, right next to me"),
+        ("on the right right infront of me", "on the left right infront of me"),
+        ("the door to my right and left the room", "the door to my left and left the room"),
+        ("between 9 and 10 o'clock", "between 3 and 2 o'clock"),
     ],
 )
 def test_sides_and_hours_change_places(text: str, mirrored: str) -> None:
     assert mirrored_text(text)[0] == mirrored
     assert mirrored_text(mirrored)[0] == text
+
+
+def test_turns_are_written_in_many_ways() -> None:
+    assert mirrored_text("counter-clockwise, Anti clockwise, clockwise")[0] == "clockwise, Clockwise, counterclockwise"
 
 
 def test_a_persons_text_mirrored_twice_is_what_it_was(shared_data: Path) -> None:
@@ -97,6 +107,7 @@ def test_a_scene_keeps_each_token_with_its_place() -> None:
     assert (seen.patch_xy_m[1, 2, 0] == scene.patch_xy_m[1, 2, 3] * [-1, 1]).all()
     assert (seen.patch_valid[:, :, 1] == scene.patch_valid[:, :, 2]).all()
     assert (seen.patch_class[:, :, 0] == scene.patch_class[:, :, 3]).all()
+    assert (seen.objects[0].footprint_m == thing.footprint_m * [-1, 1]).all()
     assert (seen.objects[0].xy_m == [-1, 2]).all() and seen.room_outline_m[4, 0] == -scene.room_outline_m[4, 0]
     twice = mirrored_scene(seen)
     for name in ("frames", "patch_xy_m", "patch_valid", "patch_class", "camera_tokens", "room_outline_m"):
@@ -124,8 +135,10 @@ def _mirrored(sample: Sample, room: Room) -> Sample:
         sample.sample_id, sample.dataset, sample.scene_id, sample.situation, sample.question, sample.answers,
         sample.question_type, sample.situation_form, position, sample.heading_rad,
         tuple((m.field, m.start, m.end, *room.by_id(m.object_id).center_m[:2]) for m in sample.mentions),
+        look_at_m=position,
     )  # fmt: skip
     seen = mirrored_sample(prepared)
+    assert seen.look_at_m == seen.position_m
     mentions = [
         Mention(field=old.field, start=new[1], end=new[2], object_id=old.object_id)
         for old, new in zip(sample.mentions, seen.mentions, strict=True)

@@ -19,6 +19,7 @@ from loc3r.model.modelling import Loc3R
 from loc3r.model.processor import Processor
 from loc3r.model.tokenizer import train_tokenizer
 from loc3r.recipe import Recipe
+from loc3r.recipe_sections import hashed
 from loc3r.scenes.shards import PreparedData
 from loc3r.train.batches import (
     FeatureStore,
@@ -156,7 +157,9 @@ def test_data_from_before_a_field_came_is_that_of_its_default(prepared: Prepared
 
 
 def test_a_mirrored_video_comes_with_its_map_its_words_and_its_camera(tmp_path: Path) -> None:
-    recipe = small_recipe(model={"prior_dim": 62}, train={"mirror": True, "scenes_per_micro_batch": 1})
+    recipe = small_recipe(
+        data={"prior": "oracle"}, model={"prior_dim": 62}, train={"mirror": True, "scenes_per_micro_batch": 1}
+    )
     prepared = PreparedData(write_data(tmp_path, recipe))
     data = TrainingData(prepared, recipe, processor_of(recipe, prepared), 0, 1)
     plain = TrainingData(prepared, small_recipe(train={"scenes_per_micro_batch": 1}), data._processor, 0, 1)
@@ -165,16 +168,24 @@ def test_a_mirrored_video_comes_with_its_map_its_words_and_its_camera(tmp_path: 
     for seen, shown, mirrored in zip(data.load(0).batches, plain.load(0).batches, sides, strict=True):
         sign = torch.tensor([-1 if mirrored else 1, 1])
         assert torch.equal(seen.position_m.nan_to_num(), (shown.position_m * sign).nan_to_num())
+        assert torch.equal(seen.look_at_m.nan_to_num(), (shown.look_at_m * sign).nan_to_num())
         assert torch.equal(seen.mention_m, shown.mention_m * sign)
         assert torch.equal(seen.pixels, shown.pixels.flip(-1) if mirrored else shown.pixels)
         assert torch.equal(seen.camera_tokens, shown.camera_tokens) is not mirrored
         assert torch.equal(seen.ids, shown.ids)  # no side is named in them
 
 
-def test_camera_tokens_that_say_no_pose_are_not_mirrored(prepared: PreparedData) -> None:
-    with pytest.raises(DataError, match=r"(?s)camera tokens of none can't be mirrored.*rooms-vo or oracle"):
-        check_data(prepared, small_recipe(train={"mirror": True}))
-    assert small_recipe().hash == small_recipe(train={"mirror": False}).hash
+@pytest.mark.parametrize(
+    ("data", "needed"),
+    [
+        ({"prior": "none"}, r"data\.prior=rooms-vo or oracle.* not none"),
+        ({"prior": "oracle", "patch_px": 7}, "multiple of"),
+    ],
+)
+def test_what_cannot_be_mirrored_is_refused_before_anything_is_prepared(data: dict[str, object], needed: str) -> None:
+    with pytest.raises(RecipeError, match=rf"train\.mirror needs .*{needed}"):
+        small_recipe(data=data, train={"mirror": True})
+    assert "mirror" not in hashed(small_recipe())["train"]
 
 
 def test_classes_are_renumbered_for_a_model_from_other_data(prepared: PreparedData) -> None:
