@@ -40,7 +40,8 @@ class Hub(ThreadingHTTPServer):
             else:
                 entry["blobId"] = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
             siblings.append(entry)
-        return json.dumps({"sha": COMMIT, "siblings": siblings, "cardData": {"license": ["apache-2.0", "mit"]}}).encode()
+        card = {"license": ["apache-2.0", "mit"]}
+        return json.dumps({"sha": COMMIT, "siblings": siblings, "cardData": card}).encode()
 
 
 class Answer(BaseHTTPRequestHandler):

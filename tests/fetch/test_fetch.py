@@ -47,7 +47,8 @@ def test_the_plan_is_told_before_anything_comes(hub, tmp_path, monkeypatch):
     monkeypatch.setenv("LOC3R_CACHE_DIR", str(tmp_path))
     refused = CliRunner().invoke(fetch, ["llava-video-7b"], input="n\n")
     told = refused.output
-    for words in ("Apache-2.0 (commercial use allowed; the source says apache-2.0, mit)", hub.url, COMMIT, "3.05 MB in all"):
+    licence = "Apache-2.0 (commercial use allowed; the source says apache-2.0, mit)"
+    for words in (licence, hub.url, COMMIT, "3.05 MB in all"):
         assert words in told, told
     assert hub.stated["model-00001-of-00002.safetensors"][:12] in told
     assert "training_args.bin" not in told
