@@ -59,10 +59,11 @@ def test_the_number_of_workers_does_not_show(made: Path, tmp_path: Path) -> None
 
 
 def test_workers_end_with_the_run_that_was_killed(tmp_path: Path) -> None:
-    call = ["synth", "--rooms", "40", "--seed", str(SEED), "--frames", "2", "--workers", "2", "--out", str(tmp_path)]
-    run = subprocess.Popen([sys.executable, "-m", "loc3r", *call], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    root = tmp_path / "train"  # the rooms of tests beside this one are no neighbours of it
+    call = ["synth", "--rooms", "40", "--seed", str(SEED), "--frames", "2", "--workers", "2", "--out", str(root)]
+    run = subprocess.Popen([sys.executable, "-m", "loc3r", *call])
     deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("parts/*.json")):
+    while not list(root.glob("parts/*.json")):
         assert run.poll() is None and time.monotonic() < deadline, "no room was made"
         time.sleep(0.1)
     workers = [child for child in psutil.Process(run.pid).children() if "spawn_main" in " ".join(child.cmdline())]
