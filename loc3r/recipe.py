@@ -97,16 +97,8 @@ class Recipe(Section):
             )
         if card.dim not in (0, self.model.prior_dim):
             raise ValueError(f"data.prior={prior} needs model.prior_dim={card.dim}, not {self.model.prior_dim}")
-        return self
-
-    @model_validator(mode="after")
-    def _mirror_fits(self) -> Recipe:
-        """What a prior says of a video in a mirror is known only of one whose tokens say a pose."""
-        card, data = find_prior(self.data.prior), self.data
-        if self.train.mirror and card and card.language != POSE_TOKENS:
-            raise ValueError(f"train.mirror needs data.prior=rooms-vo or oracle, whose tokens can be, not {data.prior}")
-        if self.train.mirror and data.frame_size_px % data.patch_px:
-            raise ValueError("train.mirror needs data.frame_size_px to be a multiple of data.patch_px")
+        if self.train.mirror and card.language != POSE_TOKENS:  # what others say of a mirrored video, only they know
+            raise ValueError(f"train.mirror needs data.prior=rooms-vo or oracle, whose tokens can be, not {prior}")
         return self
 
     @model_validator(mode="after")
@@ -139,6 +131,8 @@ class Recipe(Section):
             raise ValueError("model.frame_interval_s needs model.video_sentence=time")
         if self.train.keep_features and not (vision.frozen and self.train.zero_stage < 3):
             raise ValueError("train.keep_features needs model.vision.frozen=true and train.zero_stage below 3")
+        if self.train.mirror and self.data.frame_size_px % self.data.patch_px:
+            raise ValueError("train.mirror needs data.frame_size_px to be a multiple of data.patch_px")
         return self
 
     @property

@@ -100,9 +100,9 @@ def _other(found: re.Match[str]) -> str:
     word = found[0]
     if found["exactly"] or found["leaves"]:
         return word
-    if found["said"]:  # "left-right" and "left or right": what stands before may be a side itself
-        points, side = word[:-5], word[-5:]
-        return mirrored_text(points)[0] + _like(side, "left")
+    if found["said"]:
+        before, side = word[: -len("right")], word[-len("right") :]
+        return before + _like(side, "left")
     if found["hour"]:
         return str(12 - int(word) % 12) if word.isdigit() else _like(word, _HOURS[-_HOURS.index(word.lower())])
     if found["turn"]:

@@ -161,8 +161,9 @@ def test_a_mirrored_video_comes_with_its_map_its_words_and_its_camera(tmp_path: 
         data={"prior": "oracle"}, model={"prior_dim": 62}, train={"mirror": True, "scenes_per_micro_batch": 1}
     )
     prepared = PreparedData(write_data(tmp_path, recipe))
-    data = TrainingData(prepared, recipe, processor_of(recipe, prepared), 0, 1)
-    plain = TrainingData(prepared, small_recipe(train={"scenes_per_micro_batch": 1}), data._processor, 0, 1)
+    processor = processor_of(recipe, prepared)
+    data = TrainingData(prepared, recipe, processor, 0, 1)
+    plain = TrainingData(prepared, small_recipe(train={"scenes_per_micro_batch": 1}), processor, 0, 1)
     sides = [unit.mirrored for unit in data.sampler.step(0)]
     assert set(sides) == {True, False}
     for seen, shown, mirrored in zip(data.load(0).batches, plain.load(0).batches, sides, strict=True):
