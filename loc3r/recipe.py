@@ -97,8 +97,9 @@ class Recipe(Section):
             )
         if card.dim not in (0, self.model.prior_dim):
             raise ValueError(f"data.prior={prior} needs model.prior_dim={card.dim}, not {self.model.prior_dim}")
-        if self.train.mirror and card.language != POSE_TOKENS:  # what others say of a mirrored video, only they know
-            raise ValueError(f"train.mirror needs data.prior=rooms-vo or oracle, whose tokens can be, not {prior}")
+        changed = next((name for name in ("mirror", "move_map") if getattr(self.train, name)), None)
+        if changed and card.language != POSE_TOKENS:  # what others say of a changed video, only they know
+            raise ValueError(f"train.{changed} needs data.prior=rooms-vo or oracle, whose tokens can be, not {prior}")
         return self
 
     @model_validator(mode="after")

@@ -254,6 +254,9 @@ class TrainRecipe(Section):
     """Whether --init gives its heads too. If not, they begin anew, and what they read and are taught may differ."""
     mirror: Annotated[bool, LATER] = False
     """Show half of the videos, each by chance, as in a mirror, with their words: twice as many rooms."""
+    move_map: Annotated[bool, LATER] = False
+    """Put half of the videos, each by chance, on a map whose origin is under another of their cameras and whose axes
+    are turned: a small model learns its rooms' coordinates by heart."""
     situation_forms: tuple[str, ...] = ()
     """Curriculum: train only on these situation forms; empty means all."""
 

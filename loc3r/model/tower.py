@@ -62,8 +62,9 @@ class _Conv(nn.Sequential):
         # With sides that the stride divides, "same" pads kernel - stride in all, the larger half at the end.
         total = max(kernel - stride, 0)
         before, after = total // 2, total - total // 2
-        pad = [nn.ZeroPad2d((before, after, before, after))] if total else []
-        convolution = nn.Conv2d(inputs, outputs, kernel, stride, groups=groups)
+        even = before == after
+        pad = [nn.Identity() if even else nn.ZeroPad2d((before, after, before, after))] if total else []
+        convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding=before if even else 0, groups=groups)
         super().__init__(*pad, convolution, *([nn.ReLU6()] if active else []))
 
 

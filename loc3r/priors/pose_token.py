@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from loc3r.geometry.bev import BevFrame
+
 WAVELENGTHS_M = (32.0, 16.0, 8.0, 4.0, 2.0, 1.0, 0.5, 0.25)
 HARMONICS = (1, 2)
 DOUBTS = 2
@@ -32,6 +34,26 @@ def pose_tokens(
     waves = np.concatenate(phases, -1)
     doubt = np.zeros((len(place_m), DOUBTS)) if doubts is None else doubts
     return np.concatenate([np.sin(waves), np.cos(waves), doubt], -1).astype(np.float32)
+
+
+def places_m(tokens: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Places (T, 3) that tokens (T, DIM) say, x and y within 16 m of the map's origin."""
+    return _phases(tokens, 0) * WAVELENGTHS_M[0] / (2 * np.pi)
+
+
+def moved_tokens(tokens: NDArray[np.float32], axes: BevFrame) -> NDArray[np.float32]:
+    """Tokens (T, DIM) of the same walk on a map of other axes, told from the one that the tokens are of."""
+    places, angles = places_m(tokens), _phases(tokens, len(WAVELENGTHS_M))
+    places[:, :2] = axes.from_world(places[:, :2])
+    angles[:, 0] -= axes.yaw_rad
+    return pose_tokens(places, angles, tokens[:, -DOUBTS:])
+
+
+def _phases(tokens: NDArray[np.float32], wave: int) -> NDArray[np.float64]:
+    """The three phases (T, 3) of a wave, in [-pi, pi]."""
+    sines, cosines = np.split(tokens[:, :-DOUBTS].astype(np.float64), 2, axis=-1)
+    three = slice(3 * wave, 3 * wave + 3)
+    return np.asarray(np.arctan2(sines[:, three], cosines[:, three]))
 
 
 def mirrored_tokens(tokens: NDArray[np.float32]) -> NDArray[np.float32]:

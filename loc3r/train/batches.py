@@ -23,6 +23,7 @@ from loc3r.errors import DataError
 from loc3r.recipe import Recipe
 from loc3r.recipe_sections import DataRecipe, TrainRecipe
 from loc3r.scenes.mirror import mirrored_sample, mirrored_scene
+from loc3r.scenes.other_axes import axes_under, sample_on, scene_on
 from loc3r.train.packer import fill_rows
 from loc3r.train.sampler import StepSampler, Unit, micro_batches
 
@@ -117,7 +118,7 @@ class TrainingData:
 
     def _length(self, unit: Unit) -> int:
         """Tokens of a unit; each question is measured once."""
-        asked = unit.split()
+        asked = replace(unit, axes=None).split()
         for one in asked:
             if one not in self._lengths:
                 self._lengths[one] = self._processor.length(*self._asked(one))
@@ -135,8 +136,13 @@ class TrainingData:
         return replace(batch, features=torch.stack([self._features.of(pixels) for pixels in batch.pixels]))
 
     def _pack(self, unit: Unit) -> Packed:
-        scene = self._scene(unit.scene_id)
-        return self._processor.pack(mirrored_scene(scene) if unit.mirrored else scene, self._asked(unit))
+        scene, asked = self._scene(unit.scene_id), self._asked(unit)
+        if unit.mirrored:
+            scene = mirrored_scene(scene)
+        if unit.axes:
+            axes = axes_under(scene, *unit.axes)
+            scene, asked = scene_on(axes, scene), [sample_on(axes, sample) for sample in asked]
+        return self._processor.pack(scene, asked)
 
     def _read_scene(self, scene_id: str) -> PreparedScene:
         scene = self._prepared.scene(scene_id)
@@ -249,6 +255,7 @@ def sampler_of(samples: Mapping[str, Sequence[PreparedSample]], recipe: Recipe) 
         scenes_per_step=recipe.train.scenes_per_step,
         seed=recipe.seed,
         mirror=recipe.train.mirror,
+        move_map=recipe.train.move_map,
     )
 
 

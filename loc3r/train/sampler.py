@@ -25,6 +25,8 @@ class Unit:
     """Positions in the scene's own list of questions."""
     mirrored: bool = False
     """Whether the scene and its questions are seen in a mirror."""
+    axes: tuple[float, float] | None = None
+    """Of another map than the first camera's: which camera is the origin, as a share of the way, and the turn."""
 
     def split(self) -> tuple[Unit, ...]:
         """A unit for each question."""
@@ -40,6 +42,7 @@ class StepSampler:
             that every unit has the same size; a scene with fewer questions repeats them.
         scenes_per_step: units in a step.
         mirror: half of the units, drawn anew in each epoch, are mirrored.
+        move_map: half of them, drawn as well, are on a map of other axes.
     """
 
     def __init__(
@@ -50,9 +53,11 @@ class StepSampler:
         scenes_per_step: int,
         seed: int,
         mirror: bool = False,
+        move_map: bool = False,
     ) -> None:
         self.seed = seed
         self.mirror = mirror
+        self.move_map = move_map
         self.questions_per_scene = questions_per_scene
         self.scenes_per_step = scenes_per_step
         self._counts = sorted((scene_id, count) for scene_id, count in questions.items() if count)
@@ -83,11 +88,15 @@ class StepSampler:
             order = rng.permutation(count)
             starts = range(0, count, size)
             units += [Unit(scene_id, tuple(int(order[(start + i) % count]) for i in range(size))) for start in starts]
-        drawn = tuple(units[i] for i in rng.permutation(len(units)))
-        if not self.mirror:
-            return drawn
-        sides = rng.integers(2, size=len(drawn)).astype(bool).tolist()
-        return tuple(replace(unit, mirrored=side) for unit, side in zip(drawn, sides, strict=True))
+        drawn = [units[i] for i in rng.permutation(len(units))]
+        if self.mirror:
+            sides = rng.integers(2, size=len(drawn)).astype(bool).tolist()
+            drawn = [replace(unit, mirrored=side) for unit, side in zip(drawn, sides, strict=True)]
+        if self.move_map:
+            moved = rng.uniform((0, 0, -np.pi), (1, 1, np.pi), (len(drawn), 3)).tolist()
+            axes = [(along, turned_rad) if half < 0.5 else None for half, along, turned_rad in moved]
+            drawn = [replace(unit, axes=own) for unit, own in zip(drawn, axes, strict=True)]
+        return tuple(drawn)
 
 
 def micro_batches(units: Sequence[Unit], *, rank: int, ranks: int, per_micro_batch: int) -> list[tuple[Unit, ...]]:

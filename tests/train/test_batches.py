@@ -176,6 +176,38 @@ def test_a_mirrored_video_comes_with_its_map_its_words_and_its_camera(tmp_path: 
         assert torch.equal(seen.ids, shown.ids)  # no side is named in them
 
 
+def test_a_moved_map_moves_places_and_cameras_together(tmp_path: Path) -> None:
+    oracle = {"data": {"prior": "oracle"}, "model": {"prior_dim": 62}}
+    recipe = small_recipe(**oracle, train={"move_map": True, "scenes_per_micro_batch": 1})
+    prepared = PreparedData(write_data(tmp_path, recipe))
+    processor = processor_of(recipe, prepared)
+    data = TrainingData(prepared, recipe, processor, 0, 1)
+    plain = TrainingData(prepared, small_recipe(train={"scenes_per_micro_batch": 1}), processor, 0, 1)
+    moved = [unit.axes is not None for unit in data.sampler.step(0)]
+    assert set(moved) == {True, False}
+    for seen, shown, elsewhere in zip(data.load(0).batches, plain.load(0).batches, moved, strict=True):
+        assert torch.equal(seen.ids, shown.ids) and torch.equal(seen.pixels, shown.pixels)
+        assert torch.equal(seen.camera_tokens, shown.camera_tokens) is not elsewhere
+        for name in ("patch_xy_m", "mention_m", "position_m", "look_at_m", "heading_rad"):
+            there, here = (torch.nan_to_num(getattr(batch, name)) for batch in (seen, shown))
+            assert torch.equal(there, here) is not elsewhere, name
+        apart, before = (torch.cdist(batch.mention_m, batch.mention_m) for batch in (seen, shown))
+        torch.testing.assert_close(apart, before, atol=1e-4, rtol=0)
+
+
+def test_rows_are_filled_alike_whatever_the_map(tmp_path: Path) -> None:
+    recipe = small_recipe(
+        data={"prior": "oracle"},
+        model={"prior_dim": 62},
+        train={"move_map": True, "tokens_per_micro_batch": 400, "scenes_per_micro_batch": 1},
+    )
+    prepared = PreparedData(write_data(tmp_path, recipe))
+    data = TrainingData(prepared, recipe, processor_of(recipe, prepared), 0, 1)
+    for step in range(12):
+        data.load(step)
+    assert len(data._lengths) <= sum(len(prepared.samples_of(scene)) for scene in prepared.scene_ids)
+
+
 @pytest.mark.parametrize(
     ("data", "needed"),
     [
@@ -187,6 +219,11 @@ def test_what_cannot_be_mirrored_is_refused_before_anything_is_prepared(data: di
     with pytest.raises(RecipeError, match=rf"train\.mirror needs .*{needed}"):
         small_recipe(data=data, train={"mirror": True})
     assert "mirror" not in hashed(small_recipe())["train"]
+
+
+def test_a_map_is_moved_only_where_camera_tokens_can_be() -> None:
+    with pytest.raises(RecipeError, match=r"train\.move_map needs data\.prior=rooms-vo or oracle"):
+        small_recipe(train={"move_map": True})
 
 
 def test_classes_are_renumbered_for_a_model_from_other_data(prepared: PreparedData) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import math
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -77,3 +79,15 @@ def test_half_of_the_units_are_mirrored_and_nothing_else_changes() -> None:
     assert {unit.mirrored for unit in plain.step(0)} == {False}
     one = next(unit for unit in seen if unit.mirrored)
     assert [part.mirrored for part in one.split()] == [True] * 3
+
+
+def test_half_of_the_units_are_on_other_maps_and_mirrors_stay_the_same() -> None:
+    questions = {f"scene {i}": 40 for i in range(20)}
+    sizes = {"questions_per_scene": 3, "scenes_per_step": 200, "seed": 0}
+    mirrored = StepSampler(questions, **sizes, mirror=True)
+    both = StepSampler(questions, **sizes, mirror=True, move_map=True)
+    seen = both.step(0)
+    assert [replace(unit, axes=None) for unit in seen] == list(mirrored.step(0)) and seen == both.step(0)
+    axes = [unit.axes for unit in seen if unit.axes]
+    assert 70 < len(axes) < 130 and len(set(axes)) == len(axes)
+    assert all(0 <= along < 1 and abs(turned_rad) <= math.pi for along, turned_rad in axes)
