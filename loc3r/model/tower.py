@@ -37,7 +37,8 @@ class Lite0(nn.Module):
     @classmethod
     def pretrained(cls) -> Lite0:
         """The network with the weights that come with the package, frozen."""
-        tower = cls()
+        with torch.device("cpu"):  # also where a model is made without memory, for its shapes
+            tower = cls()
         with resources.as_file(resources.files("loc3r.model") / "weights" / "lite0.safetensors") as path:
             tower.load_state_dict({name: value.float() for name, value in load_file(path).items()})
         return tower.requires_grad_(False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import pytest
 import torch
 from conftest import TINY
@@ -45,6 +47,13 @@ def test_the_shipped_weights_are_trained_and_standardised(tower):
     assert 0.3 < features.std() < 3
     assert torch.cdist(features, features)[0, 1:].min() > 10
     assert not any(weight.requires_grad for weight in tower.parameters())
+
+
+def test_a_model_made_for_its_shapes_alone_warns_of_nothing():
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = Loc3R(Loc3RConfig(data=parse_recipe(VALUES).data, model=parse_recipe(VALUES).model))
+    assert model.heads.layout.weight.is_meta
 
 
 def test_a_checkpoint_keeps_the_tower_as_it_ships(tmp_path, processor):
