@@ -195,17 +195,20 @@ def test_a_moved_map_moves_places_and_cameras_together(tmp_path: Path) -> None:
         torch.testing.assert_close(apart, before, atol=1e-4, rtol=0)
 
 
-def test_rows_are_filled_alike_whatever_the_map(tmp_path: Path) -> None:
+def test_a_question_is_measured_once_whatever_the_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = small_recipe(
         data={"prior": "oracle"},
         model={"prior_dim": 62},
         train={"move_map": True, "tokens_per_micro_batch": 400, "scenes_per_micro_batch": 1},
     )
     prepared = PreparedData(write_data(tmp_path, recipe))
-    data = TrainingData(prepared, recipe, processor_of(recipe, prepared), 0, 1)
+    processor = processor_of(recipe, prepared)
+    measure, measured = processor.length, []
+    monkeypatch.setattr(processor, "length", lambda asked: measured.append(asked) or measure(asked))
+    data = TrainingData(prepared, recipe, processor, 0, 1)
     for step in range(12):
         data.load(step)
-    assert len(data._lengths) <= sum(len(prepared.samples_of(scene)) for scene in prepared.scene_ids)
+    assert len(measured) == len(prepared.samples)
 
 
 @pytest.mark.parametrize(
