@@ -97,9 +97,23 @@ class Recipe(Section):
             )
         if card.dim not in (0, self.model.prior_dim):
             raise ValueError(f"data.prior={prior} needs model.prior_dim={card.dim}, not {self.model.prior_dim}")
+        return self
+
+    @model_validator(mode="after")
+    def _changed_scenes_fit(self) -> Recipe:
         changed = next((name for name in ("mirror", "move_map") if getattr(self.train, name)), None)
-        if changed and card.language != POSE_TOKENS:  # what others say of a changed video, only they know
+        if changed is None:
+            return self
+        prior, data = self.data.prior, self.data
+        card = find_prior(prior)
+        if card and card.language != POSE_TOKENS:  # what others say of a changed video, only they know
             raise ValueError(f"train.{changed} needs data.prior=rooms-vo or oracle, whose tokens can be, not {prior}")
+        if data.bird_eye_yaw == "scan" and prior != "oracle":  # tokens are of the first camera's axes, the map is not
+            raise ValueError(f"train.{changed} needs data.bird_eye_yaw=first_camera or data.prior=oracle")
+        if self.train.mirror and data.frame_size_px % data.patch_px:
+            raise ValueError("train.mirror needs data.frame_size_px to be a multiple of data.patch_px")
+        if self.train.move_map and self.model.pose == "text":  # how long a text is would depend on the map
+            raise ValueError("train.move_map needs model.pose=heads")
         return self
 
     @model_validator(mode="after")
@@ -132,8 +146,6 @@ class Recipe(Section):
             raise ValueError("model.frame_interval_s needs model.video_sentence=time")
         if self.train.keep_features and not (vision.frozen and self.train.zero_stage < 3):
             raise ValueError("train.keep_features needs model.vision.frozen=true and train.zero_stage below 3")
-        if self.train.mirror and self.data.frame_size_px % self.data.patch_px:
-            raise ValueError("train.mirror needs data.frame_size_px to be a multiple of data.patch_px")
         return self
 
     @property

@@ -256,7 +256,7 @@ class TrainRecipe(Section):
     """Show half of the videos, each by chance, as in a mirror, with their words: twice as many rooms."""
     move_map: Annotated[bool, LATER] = False
     """Put half of the videos, each by chance, on a map whose origin is under another of their cameras and whose axes
-    are turned: a small model learns its rooms' coordinates by heart."""
+    are turned: else a small model learns its rooms' coordinates by heart."""
     situation_forms: tuple[str, ...] = ()
     """Curriculum: train only on these situation forms; empty means all."""
 

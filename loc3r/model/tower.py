@@ -64,9 +64,10 @@ class _Conv(nn.Sequential):
         total = max(kernel - stride, 0)
         before, after = total // 2, total - total // 2
         even = before == after
-        pad = [nn.Identity() if even else nn.ZeroPad2d((before, after, before, after))] if total else []
+        # Padding inside the convolution is faster. Weights are named with a layer before it: the identity.
+        pad = nn.Identity() if even else nn.ZeroPad2d((before, after, before, after))
         convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding=before if even else 0, groups=groups)
-        super().__init__(*pad, convolution, *([nn.ReLU6()] if active else []))
+        super().__init__(*([pad] if total else []), convolution, *([nn.ReLU6()] if active else []))
 
 
 class _Block(nn.Module):

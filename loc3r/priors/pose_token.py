@@ -22,11 +22,11 @@ DIM = 2 * 3 * (len(WAVELENGTHS_M) + len(HARMONICS)) + DOUBTS
 def pose_tokens(
     place_m: NDArray[np.floating], angles_rad: NDArray[np.floating], doubts: NDArray[np.floating] | None = None
 ) -> NDArray[np.float32]:
-    """Tokens (T, DIM) of poses in the bird's-eye frame of the first camera.
+    """Tokens (T, DIM) of poses on a map; a prior's is the bird's-eye frame of the first camera.
 
     Args:
         place_m: (T, 3) x, y and height above the floor.
-        angles_rad: (T, 3) turn to the left since the first camera, pitch up, roll.
+        angles_rad: (T, 3) turn to the left from the map's +y, pitch up, roll.
         doubts: (T, 2) what the prior says of its own error, 0 for none; zeros if absent.
     """
     phases = [2 * np.pi / wavelength * place_m for wavelength in WAVELENGTHS_M]
@@ -42,7 +42,8 @@ def places_m(tokens: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def moved_tokens(tokens: NDArray[np.float32], axes: BevFrame) -> NDArray[np.float32]:
-    """Tokens (T, DIM) of the same walk on a map of other axes, told from the one that the tokens are of."""
+    """Tokens (T, DIM) of the same walk on a map of other axes, told from the one that the tokens are of, where
+    every place is within 16 m of the origin."""
     places, angles = places_m(tokens), _phases(tokens, len(WAVELENGTHS_M))
     places[:, :2] = axes.from_world(places[:, :2])
     angles[:, 0] -= axes.yaw_rad

@@ -20,7 +20,7 @@ Real = TypeVar("Real", bound=np.floating[Any])
 
 
 def axes_under(scene: PreparedScene, along: float, turned_rad: float) -> BevFrame:
-    """The frame, as seen from the scene's own map, whose origin is under one of its cameras.
+    """The frame, as seen from the scene's own map, whose origin is where tokens say one of its cameras is.
 
     Args:
         along: which camera, as a share of the way, in [0, 1).

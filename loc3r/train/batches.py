@@ -118,7 +118,7 @@ class TrainingData:
 
     def _length(self, unit: Unit) -> int:
         """Tokens of a unit; each question is measured once."""
-        asked = replace(unit, axes=None).split()
+        asked = replace(unit, other_map=None).split()  # no place is in the words
         for one in asked:
             if one not in self._lengths:
                 self._lengths[one] = self._processor.length(*self._asked(one))
@@ -139,8 +139,8 @@ class TrainingData:
         scene, asked = self._scene(unit.scene_id), self._asked(unit)
         if unit.mirrored:
             scene = mirrored_scene(scene)
-        if unit.axes:
-            axes = axes_under(scene, *unit.axes)
+        if unit.other_map:
+            axes = axes_under(scene, *unit.other_map)
             scene, asked = scene_on(axes, scene), [sample_on(axes, sample) for sample in asked]
         return self._processor.pack(scene, asked)
 

@@ -25,8 +25,9 @@ class Unit:
     """Positions in the scene's own list of questions."""
     mirrored: bool = False
     """Whether the scene and its questions are seen in a mirror."""
-    axes: tuple[float, float] | None = None
-    """Of another map than the first camera's: which camera is the origin, as a share of the way, and the turn."""
+    other_map: tuple[float, float] | None = None
+    """On another map than the first camera's: which camera is its origin, as a share of the way in [0, 1), and how far
+    its axes are turned to the left, in rad."""
 
     def split(self) -> tuple[Unit, ...]:
         """A unit for each question."""
@@ -42,7 +43,7 @@ class StepSampler:
             that every unit has the same size; a scene with fewer questions repeats them.
         scenes_per_step: units in a step.
         mirror: half of the units, drawn anew in each epoch, are mirrored.
-        move_map: half of them, drawn as well, are on a map of other axes.
+        move_map: half of the units, mirrored or not, are on another map.
     """
 
     def __init__(
@@ -94,8 +95,8 @@ class StepSampler:
             drawn = [replace(unit, mirrored=side) for unit, side in zip(drawn, sides, strict=True)]
         if self.move_map:
             moved = rng.uniform((0, 0, -np.pi), (1, 1, np.pi), (len(drawn), 3)).tolist()
-            axes = [(along, turned_rad) if half < 0.5 else None for half, along, turned_rad in moved]
-            drawn = [replace(unit, axes=own) for unit, own in zip(drawn, axes, strict=True)]
+            maps = [(along, turned_rad) if chance < 0.5 else None for chance, along, turned_rad in moved]
+            drawn = [replace(unit, other_map=own) for unit, own in zip(drawn, maps, strict=True)]
         return tuple(drawn)
 
 

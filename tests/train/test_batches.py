@@ -20,6 +20,8 @@ from loc3r.model.processor import Processor
 from loc3r.model.tokenizer import train_tokenizer
 from loc3r.recipe import Recipe
 from loc3r.recipe_sections import hashed
+from loc3r.scenes.mirror import mirrored_sample, mirrored_scene
+from loc3r.scenes.other_axes import axes_under, sample_on, scene_on
 from loc3r.scenes.shards import PreparedData
 from loc3r.train.batches import (
     FeatureStore,
@@ -183,10 +185,11 @@ def test_a_moved_map_moves_places_and_cameras_together(tmp_path: Path) -> None:
     processor = processor_of(recipe, prepared)
     data = TrainingData(prepared, recipe, processor, 0, 1)
     plain = TrainingData(prepared, small_recipe(train={"scenes_per_micro_batch": 1}), processor, 0, 1)
-    moved = [unit.axes is not None for unit in data.sampler.step(0)]
+    moved = [unit.other_map is not None for unit in data.sampler.step(0)]
     assert set(moved) == {True, False}
     for seen, shown, elsewhere in zip(data.load(0).batches, plain.load(0).batches, moved, strict=True):
-        assert torch.equal(seen.ids, shown.ids) and torch.equal(seen.pixels, shown.pixels)
+        for name in ("ids", "pixels", "mention_class"):
+            assert torch.equal(getattr(seen, name), getattr(shown, name)), name
         assert torch.equal(seen.camera_tokens, shown.camera_tokens) is not elsewhere
         for name in ("patch_xy_m", "mention_m", "position_m", "look_at_m", "heading_rad"):
             there, here = (torch.nan_to_num(getattr(batch, name)) for batch in (seen, shown))
@@ -224,9 +227,39 @@ def test_what_cannot_be_mirrored_is_refused_before_anything_is_prepared(data: di
     assert "mirror" not in hashed(small_recipe())["train"]
 
 
-def test_a_map_is_moved_only_where_camera_tokens_can_be() -> None:
-    with pytest.raises(RecipeError, match=r"train\.move_map needs data\.prior=rooms-vo or oracle"):
-        small_recipe(train={"move_map": True})
+@pytest.mark.parametrize(
+    ("sections", "needed"),
+    [
+        ({}, r"data\.prior=rooms-vo or oracle"),
+        ({"data": {"prior": "rooms-vo", "bird_eye_yaw": "scan"}}, r"data\.bird_eye_yaw=first_camera or"),
+        ({"data": {"prior": "oracle"}, "loss": {"situation": 0, "mention": 0, "look_at": 0}}, r"model\.pose=heads"),
+    ],
+)
+def test_a_map_is_moved_only_where_all_of_it_can_be(sections: dict[str, dict[str, object]], needed: str) -> None:
+    model = {"prior_dim": 62, **({"pose": "text"} if "loss" in sections else {})}
+    with pytest.raises(RecipeError, match=rf"train\.move_map needs {needed}"):
+        small_recipe(**sections, model=model, train={"move_map": True})
+    assert "move_map" not in hashed(small_recipe())["train"]
+
+
+def test_a_mirrored_video_is_moved_as_it_is_seen_in_the_mirror(tmp_path: Path) -> None:
+    recipe = small_recipe(
+        data={"prior": "oracle"},
+        model={"prior_dim": 62},
+        train={"mirror": True, "move_map": True, "scenes_per_micro_batch": 1},
+    )
+    prepared = PreparedData(write_data(tmp_path, recipe))
+    processor = processor_of(recipe, prepared)
+    data = TrainingData(prepared, recipe, processor, 0, 1)
+    steps = ((step, unit) for step in range(9) for unit in enumerate(data.sampler.step(step)))
+    step, (at, unit) = next((s, (i, u)) for s, (i, u) in steps if u.mirrored and u.other_map)
+    there = mirrored_scene(prepared.scene(unit.scene_id))
+    axes = axes_under(there, *unit.other_map)
+    asked = [mirrored_sample(prepared.samples_of(unit.scene_id)[question]) for question in unit.questions]
+    expected = processor.collate([processor.pack(scene_on(axes, there), [sample_on(axes, one) for one in asked])])
+    seen = data.load(step).batches[at]
+    for name in ("ids", "pixels", "camera_tokens", "patch_xy_m", "mention_m", "position_m", "heading_rad"):
+        assert torch.equal(torch.nan_to_num(getattr(seen, name)), torch.nan_to_num(getattr(expected, name))), name
 
 
 def test_classes_are_renumbered_for_a_model_from_other_data(prepared: PreparedData) -> None:

@@ -75,7 +75,8 @@ def test_half_of_the_units_are_mirrored_and_nothing_else_changes() -> None:
     mirrored = StepSampler(questions, questions_per_scene=3, scenes_per_step=200, seed=0, mirror=True)
     seen = mirrored.step(0)
     assert [(unit.scene_id, unit.questions) for unit in seen] == [(u.scene_id, u.questions) for u in plain.step(0)]
-    assert 70 < sum(unit.mirrored for unit in seen) < 130 and seen == mirrored.step(0)
+    assert 70 < sum(unit.mirrored for unit in seen) < 130
+    assert seen == StepSampler(questions, questions_per_scene=3, scenes_per_step=200, seed=0, mirror=True).step(0)
     assert {unit.mirrored for unit in plain.step(0)} == {False}
     one = next(unit for unit in seen if unit.mirrored)
     assert [part.mirrored for part in one.split()] == [True] * 3
@@ -87,7 +88,10 @@ def test_half_of_the_units_are_on_other_maps_and_mirrors_stay_the_same() -> None
     mirrored = StepSampler(questions, **sizes, mirror=True)
     both = StepSampler(questions, **sizes, mirror=True, move_map=True)
     seen = both.step(0)
-    assert [replace(unit, axes=None) for unit in seen] == list(mirrored.step(0)) and seen == both.step(0)
-    axes = [unit.axes for unit in seen if unit.axes]
-    assert 70 < len(axes) < 130 and len(set(axes)) == len(axes)
-    assert all(0 <= along < 1 and abs(turned_rad) <= math.pi for along, turned_rad in axes)
+    assert [replace(unit, other_map=None) for unit in seen] == list(mirrored.step(0))
+    assert seen == StepSampler(questions, **sizes, mirror=True, move_map=True).step(0)
+    maps = [unit.other_map for unit in seen if unit.other_map]
+    assert 70 < len(maps) < 130 and len(set(maps)) == len(maps)
+    assert all(0 <= along < 1 and abs(turned_rad) <= math.pi for along, turned_rad in maps)
+    later = both.step(both.units_per_epoch // 200)  # of the next epoch
+    assert not {unit.other_map for unit in later if unit.other_map} & set(maps)
