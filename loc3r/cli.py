@@ -19,6 +19,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "prepare": ("loc3r.scenes.command:prepare", "Frames, patch targets and camera tokens into shards."),
     "fetch": ("loc3r.fetch.command:fetch", "Bring published backbones and priors, after saying what, how big, whose."),
     "prior": ("loc3r.priors.command:prior", "Train or measure the laptop's pose prior; convert CUT3R's weights."),
+    "tower": ("loc3r.tower.command:tower", "Teach a model's small vision tower what things in rooms look like."),
     "train": ("loc3r.train.command:train", "Train a recipe with DeepSpeed, here or on Kubernetes; resumable."),
     "jobs": ("loc3r.cluster.command:jobs", "List, follow or stop the trainings on a cluster."),
     "evaluate": ("loc3r.evaluate.command:evaluate", "Score a model beside its baselines; write a report."),

@@ -7,6 +7,7 @@ need not be learned from a few thousand rendered frames. A token of a 32 px patc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 
 import torch
@@ -45,13 +46,21 @@ class Lite0(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Features of each patch, standardised."""
+        return self.gather(self.look(pixels))
+
+    def look(self, pixels: Tensor) -> list[Tensor]:
+        """Maps (N, channels, cells, cells) of the stages that a token reads, the finest first."""
         read, maps = [], self.stem(pixels.contiguous(memory_format=torch.channels_last))
         for number, stage in enumerate(self.stages):
             maps = stage(maps)
             if number in READ:
-                read.append(F.pixel_unshuffle(maps, READ[number]))
-        features = torch.cat(read, 1).permute(0, 2, 3, 1)
-        return (features - self.mean) / self.spread
+                read.append(maps)
+        return read
+
+    def gather(self, maps: Sequence[Tensor]) -> Tensor:
+        """Features of each patch, standardised, from the maps of ``look``."""
+        parts = [F.pixel_unshuffle(each, cells) for each, cells in zip(maps, READ.values(), strict=True)]
+        return (torch.cat(parts, 1).permute(0, 2, 3, 1) - self.mean) / self.spread
 
 
 class _Conv(nn.Sequential):

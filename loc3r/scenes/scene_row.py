@@ -56,7 +56,7 @@ def scene_row(path: Path, data: DataRecipe, class_names: Sequence[str]) -> Row:
         "frames": [encode_frame(image) for image in images[:: data.prior_oversampling]],
         "patch_xy_m": xy_m.ravel(),
         "patch_valid": valid.ravel(),
-        "patch_class": _patch_classes(scene, shown, data, class_names).ravel(),
+        "patch_class": patch_classes(scene, shown, data, class_names).ravel(),
         "objects": [_map_object(thing, scene, bev) for thing in scene.objects],
         "room_outline_m": bev.from_world(_outline_m(scene)).tolist(),
         "bev": [bev.origin_x_m, bev.origin_y_m, bev.yaw_rad, bev.floor_z_m],
@@ -99,7 +99,7 @@ def patch_places(
     return xy_m.astype(np.float32), np.stack([valid for _, valid in places])
 
 
-def _patch_classes(
+def patch_classes(
     scene: Scene, frame_ids: list[int], data: DataRecipe, class_names: Sequence[str]
 ) -> NDArray[np.int16]:
     """Class of each token, (T, R, R) index into ``class_names``; -1 where none covers enough of it."""

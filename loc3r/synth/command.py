@@ -16,6 +16,12 @@ VARIED = click.option(
     default=None,
     help="Drawn furniture too, and each room's sizes and colours its own.  [default: varied for train only]",
 )
+STRETCHED = click.option(
+    "--stretched",
+    type=click.FloatRange(1.0, 1.5),
+    help="Each side of a varied thing is longer or shorter by up to this factor: real boxes differ more than models.  "
+    "[default: 1.06]",
+)
 LANGUAGE = click.option(
     "--language",
     type=click.Choice(["templates", "wide", "free"]),
@@ -40,6 +46,7 @@ WORKERS = click.option("--workers", type=click.IntRange(min=1), help="Processes.
 @FRAMES
 @click.option("--situations", type=click.IntRange(min=0), default=24, show_default=True, help="Situations a room.")
 @VARIED
+@STRETCHED
 @LANGUAGE
 @WORKERS
 def synth(
@@ -51,6 +58,7 @@ def synth(
     frames: int,
     situations: int,
     varied: bool | None,
+    stretched: float | None,
     language: str | None,
     workers: int | None,
 ) -> None:
@@ -69,7 +77,8 @@ def synth(
     from loc3r.synth.generate import FIRST_SEEDS, generate
 
     first = FIRST_SEEDS[split] if seed is None else seed
-    generate(out, rooms, first, split, workers, frames, situations, varied, language=language)  # type: ignore[arg-type]
+    more = {} if stretched is None else {"stretched": stretched}
+    generate(out, rooms, first, split, workers, frames, situations, varied, language=language, **more)  # type: ignore[arg-type]
     click.echo(f"{rooms} {split} rooms in {out}; check them with: loc3r data validate {out}")
 
 

@@ -30,7 +30,7 @@ from loc3r.synth.language.describe import Language, describe
 from loc3r.synth.layout import furnish
 from loc3r.synth.render import Rendered, render
 from loc3r.synth.room import Floats, Room
-from loc3r.synth.variety import VariedPack
+from loc3r.synth.variety import STRETCHED, VariedPack
 from loc3r.synth.walk import furniture_seen, walk
 from loc3r.synth.workers import make_all
 
@@ -58,15 +58,23 @@ class Parameters:
     """Whether each room has its own cut and paint of all models (``variety.py``), not the catalogue's as they are."""
     language: Language = "templates"
     """Whose words situations are told in."""
+    stretched: float = STRETCHED
+    """Each side of a varied thing is longer or shorter by up to this factor."""
 
     @classmethod
     def of(
-        cls, split: SplitName, frames: int, situations: int, varied: bool | None, language: Language | None
+        cls,
+        split: SplitName,
+        frames: int,
+        situations: int,
+        varied: bool | None,
+        language: Language | None,
+        stretched: float = STRETCHED,
     ) -> Parameters:
         """Rooms of a split. By default training rooms alone are varied, and told in many people's words."""
         trains = split == "train"
         varied = trains if varied is None else varied
-        return cls(split, frames, situations, varied, language or ("wide" if trains else "templates"))
+        return cls(split, frames, situations, varied, language or ("wide" if trains else "templates"), stretched)
 
     @property
     def pool(self) -> Split:
@@ -76,7 +84,9 @@ class Parameters:
     def furniture(self, seed: int) -> FurniturePack:
         """What furnishes the room of a seed: the catalogue's models, or the pack in a variety of its own."""
         pack = FurniturePack.load()
-        return VariedPack(pack, np.random.default_rng([seed, 4])) if self.varied else pack.without_drawn()
+        if not self.varied:
+            return pack.without_drawn()
+        return VariedPack(pack, np.random.default_rng([seed, 4]), self.stretched)
 
     @property
     def hash(self) -> str:
@@ -116,13 +126,14 @@ def generate(
     situations: int = 24,
     varied: bool | None = None,
     language: Language | None = None,
+    stretched: float = STRETCHED,
 ) -> Path:
     """Make rooms ``seed`` to ``seed + rooms - 1`` under ``root`` and return it; what is there is kept.
 
     ``varied`` and ``language`` are those of the split by default, see ``Parameters.of``.
     Raises ``DataError`` where the folder holds other rooms, or where another split beside it has these seeds.
     """
-    parameters = Parameters.of(split, frames, situations, varied, language)
+    parameters = Parameters.of(split, frames, situations, varied, language, stretched)
     seeds = range(seed, seed + rooms)
     _check(root, seeds, split)
     for half_made in (root / "scans").glob(".room_*"):

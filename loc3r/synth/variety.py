@@ -23,7 +23,7 @@ Triple = tuple[float, float, float]
 LARGER = 1.13
 """A thing is up to so many times as large, or as small, as its model."""
 STRETCHED = 1.06
-"""Each side of it is longer or shorter by up to as much again."""
+"""Each side of it is longer or shorter by up to as much again, unless a data set asks for more."""
 PAINTED_SHARE = 0.6
 """Of the models, so many have another main colour in a room."""
 ODD_SHARE = 0.25
@@ -67,9 +67,9 @@ class Variation:
     """The main material's new colour (RGB of 0..255), if it has one."""
 
     @staticmethod
-    def draw(model: FurnitureModel, rng: np.random.Generator) -> Variation:
+    def draw(model: FurnitureModel, rng: np.random.Generator, stretched: float = STRETCHED) -> Variation:
         """A variation that suits a model: rugs stay flat, openings keep their size and lamps their colour."""
-        spread = np.log([LARGER, *[STRETCHED] * 3])
+        spread = np.log([LARGER, *[stretched] * 3])
         common, *sides = rng.uniform(-spread, spread).tolist()
         scale = np.exp(common + np.array(sides))
         if model.size_m[2] <= LARGER * STRETCHED * FLAT_M:
@@ -115,11 +115,15 @@ class Variation:
 
 
 class VariedPack(FurniturePack):
-    """The models of a pack, each varied once by ``rng``; everything that takes a pack takes it."""
+    """The models of a pack, each varied once by ``rng``; everything that takes a pack takes it.
 
-    def __init__(self, pack: FurniturePack, rng: np.random.Generator) -> None:
+    Args:
+        stretched: each side of a model is longer or shorter by up to this factor.
+    """
+
+    def __init__(self, pack: FurniturePack, rng: np.random.Generator, stretched: float = STRETCHED) -> None:
         self._pack = pack
-        self._variations = {model.model_id: Variation.draw(model, rng) for model in pack.models}
+        self._variations = {model.model_id: Variation.draw(model, rng, stretched) for model in pack.models}
         models = tuple(self._variations[model.model_id].resize(model) for model in pack.models)
         super().__init__(models, {}, b"")
 

@@ -76,6 +76,7 @@ def lineage_of(
         "prior": prior,
         "earlier_priors": {n: said for n, said in prior_licences(parent).items() if n != prior["name"]} or None,
         "mixture": mixture,
+        "tower": parent.get("tower"),
         "parent": identity.init,
         "parent_recipe_hash": parent.get("recipe_hash"),
         "steps": recipe.train.last_step,
@@ -98,6 +99,8 @@ def forbidden_commercially(lineage: Mapping[str, Any]) -> dict[str, str]:
 
 def model_card(recipe: Recipe, lineage: dict[str, Any], loss: float, parameters: int) -> str:
     """A README.md in the model-card convention: front matter, then what, how, and how to use it."""
+    taught = lineage.get("tower")
+    tower = f"| vision tower | taught on {taught['rooms']} rooms, {taught['frames_seen']} frames |\n" if taught else ""
     start = f"the checkpoint {lineage['parent']}" if lineage["parent"] else "random weights"
     prior, earlier = lineage["prior"], lineage.get("earlier_priors") or {}
     binding = next(iter(forbidden_commercially(lineage).values()), prior["licence"])
@@ -120,7 +123,7 @@ Loss of the last step: {loss:.4f}. `scores.json` appears here once `loc3r evalua
 | recipe | `{lineage["recipe_hash"]}` (`recipe.yaml`) |
 | data | `{lineage["data_hash"]}` |
 | pose prior | {prior["name"]} `{prior["fingerprint"]}`, {prior["licence"]}{before} |
-| code | `{lineage["code_commit"]}` |
+{tower}| code | `{lineage["code_commit"]}` |
 | seed | {lineage["seed"]} |
 
     loc3r evaluate --model . --data PREPARED --out REPORT

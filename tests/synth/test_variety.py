@@ -135,6 +135,21 @@ def test_each_room_has_its_own_variety() -> None:
     assert all(a.size_m != b.size_m for a, b in zip(*(p.models for p in packs), strict=True) if a.placement == "floor")
 
 
+def test_rooms_may_be_stretched_more_on_request() -> None:
+    asked = [Parameters("train", 2, 0, varied=True), Parameters("train", 2, 0, varied=True, stretched=1.25)]
+    usual, more = ([np.array(m.size_m) for m in each.furniture(3).models if m.placement == "floor"] for each in asked)
+    own = [np.array(m.size_m) for m in PACK.models if m.placement == "floor"]
+
+    def shapes(sizes_m: list[np.ndarray]) -> list[float]:
+        """How much more one side on the floor is stretched than the other, either way."""
+        factors = [(size_m / model_m)[:2] for size_m, model_m in zip(sizes_m, own, strict=True)]
+        return [float(each.max() / each.min()) for each in factors]
+
+    assert max(shapes(usual)) < 1.06**2 + 0.01
+    assert 1.4 < max(shapes(more)) < 1.25**2 + 0.01
+    assert asked[0].hash != asked[1].hash
+
+
 def test_rooms_as_modelled_have_the_catalogue_s_models_alone() -> None:
     found = Parameters("train", 2, 0).furniture(1)
     assert found.models == tuple(model for model in PACK.models if not model.is_drawn)

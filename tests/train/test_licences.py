@@ -81,3 +81,15 @@ def test_a_resumable_checkpoint_says_it_too(tmp_path: Path) -> None:
     del record["prior"]  # as they were
     (tmp_path / RECORD_FILE).write_text(json.dumps(record))
     assert Checkpoint.read(tmp_path)
+
+
+def test_a_taught_tower_is_told_in_every_model_that_goes_on_from_it(tmp_path: Path) -> None:
+    first = trained(tmp_path / "first", OURS)
+    lineage = json.loads((first / "lineage.json").read_text())
+    assert lineage["tower"] is None and "tower" not in (first / "README.md").read_text()
+    taught = {"rooms": 12, "frames_seen": 384}
+    (first / "lineage.json").write_text(json.dumps(lineage | {"tower": taught}))
+    second = trained(tmp_path / "second", OURS, init=first)
+    third = trained(tmp_path / "third", OURS, init=second)
+    assert json.loads((third / "lineage.json").read_text())["tower"] == taught
+    assert "taught on 12 rooms, 384 frames" in (third / "README.md").read_text()

@@ -1,0 +1,89 @@
+"""Frames of rendered rooms and what is true of each of their cells: what a tower is taught on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, fields
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+
+from loc3r.errors import DataError
+from loc3r.recipe_sections import DataRecipe
+from loc3r.scenes.format import open_scene, scene_folders
+from loc3r.scenes.scene_row import patch_classes
+from loc3r.scenes.video import fit_image
+from loc3r.services.process import die_with_parent
+
+CELL_PX = 8
+"""Side of a cell: the stride of the first stage that a token reads."""
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """N frames of S x S pixels, of C cells and R tokens a side. Classes are indices; -1 is unknown."""
+
+    frames: NDArray[np.uint8]
+    """(N, S, S, 3)."""
+    cell_class: NDArray[np.int16]
+    """(N, C, C)."""
+    token_class: NDArray[np.int16]
+    """(N, R, R), as ``prepare`` has them."""
+    depth_m: NDArray[np.float16]
+    """(N, C, C) along the camera's axis, in the middle of each cell; 0 is unknown."""
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Pictures]) -> Pictures:
+        """All frames of several."""
+        return cls(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)))
+
+
+def read_rooms(root: Path, data: DataRecipe, class_names: Sequence[str]) -> list[Pictures]:
+    """Every posed frame of each scene of a root, scene by scene, as the recipe fits frames.
+
+    Raises:
+        DataError: a scene has no instances: nothing tells what its pixels show.
+        SceneError: the root holds no scene.
+    """
+    folders = scene_folders(root)
+    read = partial(read_room, data=data, class_names=tuple(class_names))
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=die_with_parent) as pool:
+        return list(track(pool.map(read, folders, chunksize=4), "reading rooms", total=len(folders)))
+
+
+def read_room(folder: Path, data: DataRecipe, class_names: Sequence[str]) -> Pictures:
+    """The posed frames of one scene.
+
+    Raises:
+        DataError: the scene has no instances.
+        SceneError: a file of it is missing or broken.
+    """
+    scene = open_scene(folder)
+    ids = list(scene.posed_frame_ids)
+    if not ids or scene.instances(ids[0]) is None:
+        raise DataError(
+            "a scene doesn't say what its pixels show", received=folder, expected="poses and instance images",
+            fix="give rooms of loc3r synth",
+        )  # fmt: skip
+    cells = data.model_copy(update={"patch_px": CELL_PX, "pool": 1})
+    return Pictures(
+        np.stack([fit_image(scene.color_image(i), data.frame_size_px, data.frame_fit) for i in ids]),
+        patch_classes(scene, ids, cells, class_names),
+        patch_classes(scene, ids, data, class_names),
+        np.stack([_cell_depth_m(scene.depth_mm(i), data.frame_size_px // CELL_PX) for i in ids]),
+    )
+
+
+def _cell_depth_m(depth_mm: NDArray[np.uint16], side: int) -> NDArray[np.float16]:
+    """Depth (side, side) of the pixel in the middle of each cell."""
+    rows, columns = (((np.arange(side) + 0.5) * size / side).astype(int) for size in depth_mm.shape)
+    depth_m: NDArray[np.float16] = (depth_mm[rows[:, None], columns] / 1000).astype(np.float16)
+    return depth_m
