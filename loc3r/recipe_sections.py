@@ -75,8 +75,8 @@ class VisionRecipe(Section):
     """The vision tower."""
 
     kind: Annotated[Literal["siglip", "lite0", "qwen2.5-vl"], LATER] = "siglip"
-    """lite0: EfficientNet-Lite0 with the ImageNet weights that ship with the package; the sizes below are SigLIP's.
-    qwen2.5-vl: that backbone's own tower."""
+    """lite0: EfficientNet-Lite0 with the ImageNet weights that ship with the package, or those of the checkpoint that
+    training starts from (loc3r tower train); the sizes below are SigLIP's. qwen2.5-vl: that backbone's own tower."""
     hidden: int = Field(1152, ge=1)
     layers: int = Field(26, ge=1)
     heads: int = Field(16, ge=1)
