@@ -71,9 +71,18 @@ class Parameters:
         language: Language | None,
         stretched: float = STRETCHED,
     ) -> Parameters:
-        """Rooms of a split. By default training rooms alone are varied, and told in many people's words."""
+        """Rooms of a split. By default training rooms alone are varied, and told in many people's words.
+
+        Raises:
+            DataError: things are to be stretched that are not varied.
+        """
         trains = split == "train"
         varied = trains if varied is None else varied
+        if stretched != STRETCHED and not varied:
+            raise DataError(
+                "only varied things can be stretched", received=f"{split} rooms as modelled, stretched={stretched}",
+                expected="varied rooms", fix="add --varied, or leave --stretched out",
+            )  # fmt: skip
         return cls(split, frames, situations, varied, language or ("wide" if trains else "templates"), stretched)
 
     @property

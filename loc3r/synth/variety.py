@@ -72,7 +72,7 @@ class Variation:
         spread = np.log([LARGER, *[stretched] * 3])
         common, *sides = rng.uniform(-spread, spread).tolist()
         scale = np.exp(common + np.array(sides))
-        if model.size_m[2] <= LARGER * STRETCHED * FLAT_M:
+        if model.size_m[2] <= LARGER * stretched * FLAT_M:
             scale[2] = 1
         if model.placement == "opening":
             scale[:] = 1

@@ -96,3 +96,8 @@ def mean_colours(pixels: Tensor, side: int) -> Tensor:
     """Mean colours (N, R, R, 3 * COLOUR_CELLS ** 2) of the parts of each token of pixels (N, 3, S, S)."""
     parts = F.avg_pool2d(pixels, pixels.shape[-1] // (side * COLOUR_CELLS))
     return F.pixel_unshuffle(parts, COLOUR_CELLS).permute(0, 2, 3, 1)
+
+
+def to_pixels(frames: Tensor) -> Tensor:
+    """Frames (N, S, S, 3) uint8 as the tower takes them, (N, 3, S, S) in [-1, 1]."""
+    return frames.permute(0, 3, 1, 2).float() / 127.5 - 1

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.progress import track
 
 from loc3r.errors import DataError
+from loc3r.geometry.patches import fit_box
 from loc3r.recipe_sections import DataRecipe
 from loc3r.scenes.format import open_scene, scene_folders
 from loc3r.scenes.scene_row import patch_classes
@@ -33,7 +35,7 @@ class Pictures:
     cell_class: NDArray[np.int16]
     """(N, C, C)."""
     token_class: NDArray[np.int16]
-    """(N, R, R), as ``prepare`` has them."""
+    """(N, R, R), as ``prepare`` has them where nothing is pooled."""
     depth_m: NDArray[np.float16]
     """(N, C, C) along the camera's axis, in the middle of each cell; 0 is unknown."""
 
@@ -56,7 +58,8 @@ def read_rooms(root: Path, data: DataRecipe, class_names: Sequence[str]) -> list
     folders = scene_folders(root)
     read = partial(read_room, data=data, class_names=tuple(class_names))
     with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=die_with_parent) as pool:
-        return list(track(pool.map(read, folders, chunksize=4), "reading rooms", total=len(folders)))
+        rooms = pool.map(read, folders, chunksize=4)
+        return list(track(rooms, "reading rooms", total=len(folders), console=Console(stderr=True)))
 
 
 def read_room(folder: Path, data: DataRecipe, class_names: Sequence[str]) -> Pictures:
@@ -73,17 +76,20 @@ def read_room(folder: Path, data: DataRecipe, class_names: Sequence[str]) -> Pic
             "a scene doesn't say what its pixels show", received=folder, expected="poses and instance images",
             fix="give rooms of loc3r synth",
         )  # fmt: skip
-    cells = data.model_copy(update={"patch_px": CELL_PX, "pool": 1})
+    cells, tokens = (data.model_copy(update={"patch_px": side, "pool": 1}) for side in (CELL_PX, data.patch_px))
     return Pictures(
         np.stack([fit_image(scene.color_image(i), data.frame_size_px, data.frame_fit) for i in ids]),
         patch_classes(scene, ids, cells, class_names),
-        patch_classes(scene, ids, data, class_names),
-        np.stack([_cell_depth_m(scene.depth_mm(i), data.frame_size_px // CELL_PX) for i in ids]),
+        patch_classes(scene, ids, tokens, class_names),
+        np.stack([_cell_depth_m(scene.depth_mm(i), data) for i in ids]),
     )
 
 
-def _cell_depth_m(depth_mm: NDArray[np.uint16], side: int) -> NDArray[np.float16]:
-    """Depth (side, side) of the pixel in the middle of each cell."""
-    rows, columns = (((np.arange(side) + 0.5) * size / side).astype(int) for size in depth_mm.shape)
+def _cell_depth_m(depth_mm: NDArray[np.uint16], data: DataRecipe) -> NDArray[np.float16]:
+    """Depth (C, C) of the pixel in the middle of each cell, where depth and colour show the same view."""
+    height, width = depth_mm.shape
+    left, top, right, bottom = fit_box(width, height, data.frame_fit)
+    middles = (np.arange(data.frame_size_px // CELL_PX) + 0.5) * CELL_PX / data.frame_size_px
+    rows, columns = (top + middles * (bottom - top)).astype(int), (left + middles * (right - left)).astype(int)
     depth_m: NDArray[np.float16] = (depth_mm[rows[:, None], columns] / 1000).astype(np.float16)
     return depth_m

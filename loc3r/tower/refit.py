@@ -30,28 +30,30 @@ def standardise(tower: Lite0, batches: Callable[[], Iterator[Tensor]]) -> None:
 @torch.no_grad()
 def refit(
     reading: nn.Linear, before: Lite0, after: Lite0, batches: Callable[[], Iterator[Tensor]], dropout: float
-) -> float:
+) -> None:
     """Change ``reading``, which reads features of ``before``, so that it gets about the same from those of ``after``.
 
     The best linear map under the dropout that training goes on with: a ridge (Wager et al., arXiv 1307.1493).
-
-    Returns:
-        The share of its outputs' variance that is explained.
     """
     width = reading.in_features + 1
     gram, cross = torch.zeros(width, width).double(), torch.zeros(width, reading.out_features).double()
-    outputs = torch.zeros(reading.out_features).double()
-    squares, count = torch.zeros_like(outputs), 0
     for pixels in batches():
         wanted = reading(before(pixels)).flatten(0, -2).double()
         features = after(pixels).flatten(0, -2).double()
         features = torch.cat([features, features.new_ones(len(features), 1)], 1)
         gram, cross = gram + features.T @ features, cross + features.T @ wanted
-        outputs, squares, count = outputs + wanted.sum(0), squares + wanted.square().sum(0), count + len(wanted)
     ridge = max(dropout / (1 - dropout), LEAST_RIDGE) * gram.diagonal()
     ridge[-1] = 0  # the constant is never hidden
     solved = torch.linalg.solve(gram + ridge.diag(), cross)
     reading.weight.copy_(solved[:-1].T)
     reading.bias.copy_(solved[-1])
-    error = (squares - 2 * (solved * cross).sum(0) + (solved * (gram @ solved)).sum(0)).sum()
-    return 1 - float(error / (squares - outputs.square() / count).sum())
+
+
+@torch.no_grad()
+def explained_share(
+    wanted: Callable[[Tensor], Tensor], given: Callable[[Tensor], Tensor], batches: Iterator[Tensor]
+) -> float:
+    """Share of the variance of ``wanted`` that ``given`` has, both (N, ..., D) of pixels (N, 3, S, S)."""
+    pairs = [(wanted(pixels).flatten(0, -2), given(pixels).flatten(0, -2)) for pixels in batches]
+    true, found = (torch.cat(column) for column in zip(*pairs, strict=True))
+    return 1 - float((true - found).square().sum() / (true - true.mean(0)).square().sum())

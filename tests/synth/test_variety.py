@@ -150,6 +150,11 @@ def test_rooms_may_be_stretched_more_on_request() -> None:
     assert asked[0].hash != asked[1].hash
 
 
+def test_what_is_not_varied_can_t_be_stretched() -> None:
+    with pytest.raises(DataError, match="only varied things"):
+        Parameters.of("val", 2, 0, None, None, stretched=1.25)
+
+
 def test_rooms_as_modelled_have_the_catalogue_s_models_alone() -> None:
     found = Parameters("train", 2, 0).furniture(1)
     assert found.models == tuple(model for model in PACK.models if not model.is_drawn)

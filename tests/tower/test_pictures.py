@@ -46,6 +46,18 @@ def test_cells_say_what_is_at_their_place(rooms, recipe):
     assert alone > side
 
 
+def test_a_cropped_frame_has_the_depths_of_its_middle(rooms, recipe):
+    folder = scene_folders(rooms)[0]
+    scene = open_scene(folder)
+    read = read_room(folder, recipe.data.model_copy(update={"frame_fit": "crop", "pool": 2}), NAMES)
+    depth_m = scene.depth_mm(scene.frame_ids[0]) / 1000
+    height, width = depth_m.shape
+    left = (width - height) / 2
+    assert width > height
+    assert read.depth_m[0, 2, 0] == np.float16(depth_m[int(2.5 * height / 8), int(left + 0.5 * height / 8)])
+    assert read.token_class.shape == (8, 2, 2)
+
+
 def test_rooms_are_read_one_by_one_and_joined(rooms, recipe):
     parts = read_rooms(rooms, recipe.data, NAMES)
     joined = Pictures.joined(parts)

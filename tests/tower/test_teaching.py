@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import json
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -18,8 +17,8 @@ from taught import NAMES, VALUES
 from torch.nn import functional as F
 
 from loc3r.cli import loc3r
-from loc3r.errors import CheckpointError
-from loc3r.files import read_json
+from loc3r.errors import CheckpointError, DataError, TrainingError
+from loc3r.files import read_json, write_json
 from loc3r.model.config import Loc3RConfig
 from loc3r.model.modelling import Loc3R
 from loc3r.model.tokenizer import train_tokenizer
@@ -27,7 +26,9 @@ from loc3r.model.tower import Lite0
 from loc3r.recipe import parse_recipe
 from loc3r.tower.network import TaughtTower, mean_colours
 from loc3r.tower.pictures import Pictures, read_rooms
-from loc3r.tower.training import STATE_FILE, Teacher, TowerRecipe, drawn, measure, structure_of, teach
+from loc3r.tower.teacher import Teacher, TowerRecipe, drawn, structure_of
+from loc3r.tower.training import measure, teach
+from loc3r.train.job import hash_weights
 
 SHORT = TowerRecipe(steps=6, frames_per_step=4)
 
@@ -70,12 +71,12 @@ def like(a: torch.Tensor, b: torch.Tensor) -> float:
     return float(torch.corrcoef(torch.stack([a, b]))[0, 1])
 
 
-def test_a_tower_learns_what_is_shown(rooms, recipe, checkpoint, tmp_path):
-    model, shown = Loc3R.load(checkpoint), pictures(rooms, recipe)
-    structure = structure_of(NAMES)
+def test_a_tower_learns_what_is_shown(rooms, recipe, tmp_path):
+    shown, structure = pictures(rooms, recipe), structure_of(NAMES)
     torch.manual_seed(0)
     before = measure(TaughtTower(Lite0.pretrained(), len(NAMES)), shown, structure)
-    teacher = Teacher(model, shown, TowerRecipe(steps=40, frames_per_step=16), tmp_path, start="x")
+    lessons = TowerRecipe(steps=40, frames_per_step=16)
+    teacher = Teacher(Lite0.pretrained(), NAMES, shown, lessons, tmp_path / "state", "x")
     teacher.run(save_every=100)
     after = measure(teacher.network, shown, structure)
     assert after["tokens_named"] > 0.5 > before["tokens_named"]
@@ -83,57 +84,86 @@ def test_a_tower_learns_what_is_shown(rooms, recipe, checkpoint, tmp_path):
 
 
 def test_the_checkpoint_has_the_taught_tower_and_all_that_training_reads(rooms, checkpoint, tmp_path):
-    out = tmp_path / "taught"
-    told = CliRunner().invoke(
-        loc3r, ["tower", "train", "--model", str(checkpoint), "--rooms", str(rooms), "--out", str(out), "--steps", "3"]
-    )
+    out = tmp_path / "runs" / "taught"
+    asked = ["tower", "train", "--model", checkpoint, "--rooms", rooms, "--out", out, "--steps", "3"]
+    told = CliRunner().invoke(loc3r, [str(part) for part in asked])
     assert told.exit_code == 0, told.output
     record = read_json(out / "tower.json")
-    assert record["rooms"] == 2 and record["held_out_rooms"] == 1 and record["frames_seen"] == 3 * 64
-    assert record["explained_share"] > 0.8
+    assert json.loads(told.stdout) == {name: value for name, value in record.items() if name != "losses"}
+    assert record["rooms"] == 2 and record["frames_seen"] == 3 * 64 and record["parent"] == hash_weights(checkpoint)
     before, after = (load_file(folder / "model.safetensors") for folder in (checkpoint, out))
     changed = {name for name, weight in before.items() if not torch.equal(weight, after[name])}
-    assert changed and all("vision_tower" in name or "multi_modal_projector.linear_1" in name for name in changed)
+    assert {"vlm.model.multi_modal_projector.linear_1.weight", "vlm.model.vision_tower.mean"} < changed
+    assert all("vision_tower" in name or "multi_modal_projector.linear_1" in name for name in changed)
     assert (out / "recipe.yaml").read_bytes() == (checkpoint / "recipe.yaml").read_bytes()
-    said = {name: value for name, value in record.items() if name != "losses"}
-    assert read_json(out / "lineage.json") == {**read_json(checkpoint / "lineage.json"), "tower": said}
-    assert not (out / STATE_FILE).exists()
+    lineage = read_json(out / "lineage.json")
+    assert lineage["situations_seen"] == 5 and lineage["tower"]["rooms_hash"] == record["rooms_hash"]
+    assert lineage["parent"] == record["parent"]
+    assert {path.name for path in out.parent.iterdir()} == {"taught"}  # no draft, no state
     assert not any(weight.requires_grad for weight in Loc3R.load(out).vlm.model.vision_tower.parameters())
 
 
-def test_a_killed_teaching_goes_on_to_the_same_weights(rooms, checkpoint, tmp_path):
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from loc3r.tower.teacher import Teacher, TowerRecipe
+from loc3r.tower.training import teach
+
+save = Teacher._save
+
+def save_and_die(teacher):
+    save(teacher)
+    if teacher.step == 4:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Teacher._save = save_and_die
+if __name__ == "__main__":
+    teach(*map(Path, sys.argv[1:]), TowerRecipe(steps=6, frames_per_step=4), save_every=2)
+"""
+
+
+def test_a_killed_teaching_goes_on_to_the_same_weights(rooms, checkpoint, tmp_path, monkeypatch):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    teach(checkpoint, rooms, whole, SHORT, save_every=100)
-    script = (
-        "import sys; from pathlib import Path; from loc3r.tower.training import TowerRecipe, teach\n"
-        "if __name__ == '__main__':\n"
-        "    teach(*map(Path, sys.argv[1:4]), TowerRecipe(steps=6, frames_per_step=4), save_every=1)\n"
-    )
-    (tmp_path / "teach.py").write_text(script)
-    paths = map(str, (checkpoint, rooms, killed))
-    process = subprocess.Popen([sys.executable, str(tmp_path / "teach.py"), *paths], start_new_session=True)
-    while not (killed / STATE_FILE).exists():
-        assert process.poll() is None
-        time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert not (killed / "model.safetensors").exists()
-    reached = torch.load(killed / STATE_FILE, weights_only=True)["step"]
-    assert reached > 0
+    teach(checkpoint, rooms, whole, SHORT)
+    (tmp_path / "teach.py").write_text(KILLED)
+    done = subprocess.run([sys.executable, tmp_path / "teach.py", checkpoint, rooms, killed])
+    assert done.returncode == -signal.SIGKILL and not killed.exists()
+    steps, take_step = [], Teacher._take_step
+    monkeypatch.setattr(Teacher, "_take_step", lambda teacher: (steps.append(teacher.step), take_step(teacher)))
     teach(checkpoint, rooms, killed, SHORT)
+    assert steps == [4, 5]
+    again = load_file(killed / "model.safetensors")
     for name, weight in load_file(whole / "model.safetensors").items():
-        torch.testing.assert_close(load_file(killed / "model.safetensors")[name], weight)
+        torch.testing.assert_close(again[name], weight)
+    record = teach(checkpoint, rooms, killed, SHORT)  # what is done is not done again
+    assert steps == [4, 5] and record == read_json(killed / "tower.json")
+    with pytest.raises(CheckpointError, match="another model"):
+        teach(checkpoint, rooms, killed, TowerRecipe(steps=7, frames_per_step=4))
+    with pytest.raises(CheckpointError, match="another model"):
+        teach(checkpoint, rooms, checkpoint, SHORT)
 
 
-def test_another_teaching_s_state_is_not_taken_over(rooms, recipe, checkpoint, tmp_path):
-    model, shown = Loc3R.load(checkpoint), pictures(rooms, recipe)
-    Teacher(model, shown, SHORT, tmp_path, start="x").run(save_every=1)
-    other = Teacher(model, shown, SHORT, tmp_path, start="y")
-    other._resume()
-    assert other.step == 0
-    same = Teacher(model, shown, SHORT, tmp_path, start="x")
-    same._resume()
-    assert same.step == 6
+def test_another_teaching_s_state_is_not_taken_over(rooms, recipe, tmp_path):
+    shown, steps = pictures(rooms, recipe), {}
+    for identity in ("x", "y", "y"):
+        teacher = Teacher(Lite0.pretrained(), NAMES, shown, SHORT, tmp_path / "state", identity)
+        teacher._resume()
+        steps[identity] = teacher.step
+        teacher.run(save_every=2)
+    assert steps == {"x": 0, "y": 6}
+
+
+def test_a_rate_that_diverges_is_named(rooms, recipe, tmp_path):
+    lessons = TowerRecipe(steps=200, frames_per_step=4, learning_rate=1e30)
+    with pytest.raises(TrainingError, match="not finite"):
+        Teacher(Lite0.pretrained(), NAMES, pictures(rooms, recipe), lessons, tmp_path / "state", "x").run(100)
+
+
+@pytest.mark.parametrize("manifest", [{}, {"split": "test", "rooms": 9}, {"split": "train", "rooms": 1}])
+def test_only_training_rooms_are_taught(checkpoint, tmp_path, manifest):
+    write_json(tmp_path / "rooms" / "manifest.json", manifest)
+    with pytest.raises(DataError, match="taught on training rooms"):
+        teach(checkpoint, tmp_path / "rooms", tmp_path / "out", SHORT)
 
 
 def test_other_towers_are_refused(tmp_path, rooms):
