@@ -29,10 +29,10 @@ def tower() -> None:
 def train(model: Path, rooms: Path, out: Path, steps: int, learning_rate: float, seed: int) -> None:
     """Teach the tower frame by frame on rendered rooms: the names, distances and colours of what they show.
 
-    A frozen ImageNet tower takes small pictures of rooms for what it knows. Taught for itself, a tower sees more
-    than twice as many frames an hour as in "loc3r train", and is told what every cell of them shows. Then the projector
-    is fitted so that the language model reads about what it read before; train on from the new checkpoint, which brings
-    its tower. A killed teaching goes on.
+    A frozen ImageNet tower takes small pictures of rooms for what it knows. Taught alone, without the language model,
+    a tower sees some hundred frames a second on two cores, and is told what every cell of them shows. Then the
+    projector is fitted so that the language model reads about what it read before; train on from the new checkpoint,
+    which brings its tower. A killed teaching goes on.
 
     \b
     Example:
