@@ -128,5 +128,5 @@ def _picture(scene: PreparedScene, sample: PreparedSample, answer: Answer) -> Ma
         guess=Stand((pose.x_m, pose.y_m), pose.heading_rad, (pose.sigma_x_m, pose.sigma_y_m)),
         truth=Stand(sample.position_m, sample.heading_rad),
         title=f"“{sample.situation}”",
-        caption=f"{sample.question} {answer.text} (true: {sample.answers[0]})",
+        caption=f"{sample.question}\n→ {answer.text} (true: {sample.answers[0]})",
     )

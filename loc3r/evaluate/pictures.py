@@ -37,6 +37,8 @@ TOP_IN, BOTTOM_IN, SIDE_IN = 0.85, 0.78, 0.08
 """Room for the texts above and below a map, and between two."""
 BOX_IN = (MAP_IN[0] - 2 * SIDE_IN, MAP_IN[1] - TOP_IN - BOTTOM_IN)
 """What is left for the map itself."""
+CAPTION_WIDTH = 58
+"""Letters that fit below a map."""
 LEGEND_IN = 0.6
 DPI = 140
 
@@ -69,6 +71,7 @@ class MapPicture:
     truth: Stand | None
     title: str
     caption: str = ""
+    """Said below; long lines are broken."""
     note: str = ""
     """Why this one is shown, above everything."""
     tokens: TokenPlaces | None = None
@@ -259,7 +262,8 @@ def _write_texts(axes: Any, picture: MapPicture) -> None:
         fontsize=7.5, color=SOFT,
     )  # fmt: skip
     below = {"transform": axes.transAxes, "ha": "center", "va": "top", "fontsize": 8, "color": "#495057"}
-    axes.text(0.5, -0.005, picture.caption, **below)
+    caption = "\n".join(line for part in picture.caption.splitlines() for line in textwrap.wrap(part, CAPTION_WIDTH))
+    axes.text(0.5, -0.005, caption, **below)
 
 
 def _scale_bar(axes: Any) -> None:
@@ -304,5 +308,4 @@ def _caption(prediction: Prediction) -> str:
         off.append(f"{float(angle_between_deg(prediction.heading_rad, prediction.true_heading_rad)):.0f}°")
     right = prediction.answers and exact_match(prediction.text, prediction.answers)
     truth = " ✓" if right else f" ✗ (true: {prediction.answers[0]})" if prediction.answers else ""
-    asked = textwrap.wrap(prediction.question, 58)
-    return "\n".join([f"{' and '.join(off)} off", *asked, f"→ {prediction.text or '(no answer)'}{truth}"])
+    return "\n".join([f"{' and '.join(off)} off", prediction.question, f"→ {prediction.text or '(no answer)'}{truth}"])

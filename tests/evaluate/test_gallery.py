@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -107,3 +108,17 @@ def test_labels_cover_neither_each_other_nor_anybody() -> None:
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
     for at in axes.transData.transform([shown.guess.position_m, (0.0, 1.0)]):
         assert not any(box.contains(*at) for box in boxes)
+
+
+def test_long_captions_stay_below_their_own_map() -> None:
+    asked = "Looking from here, is the fireplace that stands beside the radiator left or right of the shelf?"
+    shown = replace(picture(), caption=f"{asked}\n→ left (true: right)")
+    figure = Figure(figsize=BOX_IN)
+    axes = figure.add_axes((0, 0, 1, 1))
+    draw_map(axes, shown, palette([{"bed", "desk"}]))
+    figure.canvas.draw()
+    (caption,) = [text for text in axes.texts if "fireplace" in text.get_text()]
+    lines = caption.get_text().split("\n")
+    assert " ".join(lines[:-1]) == asked and lines[-1] == "→ left (true: right)"
+    box = caption.get_window_extent()
+    assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
