@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from loc3r.model.tower import FEATURES, READ, STAGES, Lite0
+from loc3r.priors.frames import to_pixels
 
 WIDTH = 160
 TOKEN_WIDTH = 384
@@ -98,6 +101,6 @@ def mean_colours(pixels: Tensor, side: int) -> Tensor:
     return F.pixel_unshuffle(parts, COLOUR_CELLS).permute(0, 2, 3, 1)
 
 
-def to_pixels(frames: Tensor) -> Tensor:
+def tower_pixels(frames: NDArray[np.uint8]) -> Tensor:
     """Frames (N, S, S, 3) uint8 as the tower takes them, (N, 3, S, S) in [-1, 1]."""
-    return frames.permute(0, 3, 1, 2).float() / 127.5 - 1
+    return to_pixels(frames) / 127.5 - 1

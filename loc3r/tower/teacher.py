@@ -20,7 +20,7 @@ from loc3r.errors import TrainingError
 from loc3r.files import atomic_path
 from loc3r.model.tower import Lite0
 from loc3r.synth.generate import STRUCTURE_NAMES
-from loc3r.tower.network import TaughtTower, Teaching, teaching_losses, to_pixels
+from loc3r.tower.network import TaughtTower, Teaching, teaching_losses, tower_pixels
 from loc3r.tower.pictures import Pictures
 
 REPORTED_EVERY = 100
@@ -139,7 +139,7 @@ def drawn(shown: Pictures, count: int, rng: np.random.Generator) -> Teaching:
         tensor = torch.from_numpy(values[chosen])
         return torch.where(flipped.view(-1, *[1] * (tensor.ndim - 1)), tensor.flip(2), tensor)
 
-    pixels = to_pixels(turned(shown.frames))
+    pixels = tower_pixels(turned(shown.frames).numpy())
     light = rng.uniform(0.7, 1.3, (count, 1, 1, 1)) * rng.uniform(0.85, 1.15, (count, 3, 1, 1))
     noise = rng.normal(0, 0.02, pixels.shape).astype(np.float32)
     pixels = ((pixels + 1) * torch.from_numpy(light).float() - 1 + torch.from_numpy(noise)).clamp(-1, 1)

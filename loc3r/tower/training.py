@@ -17,14 +17,14 @@ from rich.progress import track
 from torch import Tensor
 
 from loc3r.errors import CheckpointError, DataError
-from loc3r.files import hash_json, read_json, write_json
+from loc3r.files import hash_json, read_json, whole_folder, write_json
 from loc3r.model.checkpoint import WEIGHTS_FILE
 from loc3r.model.config import Loc3RConfig
 from loc3r.model.modelling import Loc3R
 from loc3r.model.tokenizer import load_tokenizer
 from loc3r.model.tower import Lite0
 from loc3r.scenes.format import read_manifest
-from loc3r.tower.network import TaughtTower, to_pixels
+from loc3r.tower.network import TaughtTower, tower_pixels
 from loc3r.tower.pictures import Pictures, read_rooms
 from loc3r.tower.refit import explained_share, refit, standardise
 from loc3r.tower.teacher import Teacher, TowerRecipe, structure_of
@@ -76,7 +76,7 @@ def measure(network: TaughtTower, asked: Pictures, structure: Tensor) -> dict[st
     count, errors = dict(right), []
     for start in range(0, len(asked), AT_ONCE):
         part = slice(start, start + AT_ONCE)
-        said = network.eval()(to_pixels(torch.from_numpy(asked.frames[part])))
+        said = network.eval()(tower_pixels(asked.frames[part]))
         named = {"token": said.token_logits.argmax(-1), "cell": said.cell_logits.argmax(1)}
         for what, true in (("token", asked.token_class), ("cell", asked.cell_class)):
             known = torch.from_numpy(true[part]).long()
@@ -116,7 +116,7 @@ def tower_of(model: Loc3R) -> Lite0:
 
 def _batches(frames: np.ndarray, doing: str) -> Iterator[Tensor]:
     for start in track(range(0, len(frames), AT_ONCE), doing, console=Console(stderr=True)):
-        yield to_pixels(torch.from_numpy(frames[start : start + AT_ONCE]))
+        yield tower_pixels(frames[start : start + AT_ONCE])
 
 
 def _read(rooms: Path, config: Loc3RConfig, held_out_share: float) -> tuple[Pictures, Pictures]:
@@ -171,15 +171,12 @@ def _finished(out: Path, identity: str) -> dict[str, Any] | None:
 
 def _write(model: Loc3R, parent: Path, out: Path, record: dict[str, Any]) -> None:
     """The folder appears whole; the parent's recipe and lineage go with it: the next training reads them."""
-    draft = out.with_name(f".{out.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    model.save(draft, load_tokenizer(parent))
-    if (parent / "recipe.yaml").is_file():
-        shutil.copyfile(parent / "recipe.yaml", draft / "recipe.yaml")
     lineage = read_lineage(parent)
     own = {"init": record["parent"], "parent": record["parent"], "parent_recipe_hash": lineage.get("recipe_hash")}
     said = {"tower": {name: value for name, value in record.items() if name != "losses"}}
-    write_json(draft / LINEAGE_FILE, {**lineage, **own, **said, "code_commit": code_commit()})
-    write_json(draft / RECORD_FILE, record)
-    shutil.rmtree(out, ignore_errors=True)
-    draft.rename(out)
+    with whole_folder(out) as draft:
+        model.save(draft, load_tokenizer(parent))
+        if (parent / "recipe.yaml").is_file():
+            shutil.copyfile(parent / "recipe.yaml", draft / "recipe.yaml")
+        write_json(draft / LINEAGE_FILE, {**lineage, **own, **said, "code_commit": code_commit()})
+        write_json(draft / RECORD_FILE, record)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from loc3r.files import write_json, write_text
+from loc3r.files import whole_folder, write_json, write_text
 from loc3r.recipe import Recipe
 from loc3r.train.lineage import LINEAGE_FILE, model_card
 
@@ -26,12 +25,9 @@ def export_model(
     loss: float,
 ) -> None:
     """Write weights, config, tokenizer, recipe, lineage and card; ``folder`` appears whole or not at all."""
-    draft = folder.with_name(f".{folder.name}.draft")
-    shutil.rmtree(draft, ignore_errors=True)
-    model.save(draft, tokenizer)
-    write_text(draft / "recipe.yaml", recipe.to_yaml())
-    parameters = sum(weight.numel() for weight in model.parameters())
-    write_text(draft / "README.md", model_card(recipe, lineage, loss, parameters))
-    write_json(draft / LINEAGE_FILE, lineage)
-    shutil.rmtree(folder, ignore_errors=True)
-    draft.rename(folder)
+    with whole_folder(folder) as draft:
+        model.save(draft, tokenizer)
+        write_text(draft / "recipe.yaml", recipe.to_yaml())
+        parameters = sum(weight.numel() for weight in model.parameters())
+        write_text(draft / "README.md", model_card(recipe, lineage, loss, parameters))
+        write_json(draft / LINEAGE_FILE, lineage)
