@@ -73,7 +73,7 @@ class Recipe(Section):
             off += [f"loss.{name}" for name in ("situation", "pose_pointing") if getattr(loss, name)]
         if off:
             raise ValueError(f"{', '.join(off)} must be 0 with model.video={model.video}, model.pose={model.pose}")
-        heads = {"naming": "naming_layer", "mention": "mention_layer", "look_at": "look_at"}
+        heads = {"naming": "naming_layer", "mention": "mention_layer", "look_at": "look_at", "front": "fronts"}
         if lost := [(term, head) for term, head in heads.items() if getattr(loss, term) and not getattr(model, head)]:
             raise ValueError("; ".join(f"loss.{term} needs model.{head}" for term, head in lost))
         layers = [
@@ -136,6 +136,8 @@ class Recipe(Section):
             raise ValueError("loss.pointing needs model.mention_layer and model.language.kind=qwen3")
         if self.loss.pose_pointing and not (self.loss.pointing and (model.mention_layer or 0) < model.language.layers):
             raise ValueError("loss.pose_pointing needs loss.pointing and a layer after model.mention_layer")
+        if model.fronts and not model.mention_layer:
+            raise ValueError("model.fronts needs model.mention_layer")
         if model.egocentric_layer is not None and not 0 < model.egocentric_layer < model.language.layers:
             raise ValueError("model.egocentric_layer must have a layer before it and one after it, which answers")
         if model.egocentric_layer and not (model.pose == "heads" and model.pose_tokens_without_situation):

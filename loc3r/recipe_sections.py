@@ -145,6 +145,8 @@ class ModelRecipe(Section):
     """Dense grounding: object mentions regress their place after this language layer."""
     look_at: bool = False
     """Dense grounding: <Ori> regresses the point looked at; the heading head reads both places."""
+    fronts: Annotated[bool, LATER] = False
+    """Dense grounding: object mentions also tell which way their object faces. Only rooms of loc3r synth teach it."""
     egocentric_layer: Annotated[int | None, LATER] = None
     """Ours: after this language layer the pose is read, and each word of the question is told where the thing that it
     names is from there. Absent: the pose is read after the last layer, as in the paper."""
@@ -189,6 +191,8 @@ class LossRecipe(Section):
     naming: Weight = 0.0
     mention: Weight = 0.0
     look_at: Weight = 0.0
+    front: Annotated[Weight, LATER] = 0.0
+    """Ours: squared error of the way (a unit vector) that a mentioned object faces."""
     pointing: Annotated[Weight, LATER] = 0.0
     """Ours: before ``mention_layer``, one attention head looks from each mention at the tokens that show the object."""
     pose_pointing: Annotated[Weight, LATER] = 0.0

@@ -15,7 +15,8 @@ NO_LAYOUT = ("loss.layout=0",)
 NO_CAMERA = ("model.camera_tokens=false", "model.share_camera=false")
 NO_DENSE_GROUNDING = (
     "model.naming_layer=null", "model.mention_layer=null", "model.look_at=false", "model.egocentric_layer=null",
-    "loss.naming=0", "loss.mention=0", "loss.look_at=0", "loss.pointing=0", "loss.pose_pointing=0",
+    "model.fronts=false", "loss.naming=0", "loss.mention=0", "loss.look_at=0", "loss.front=0", "loss.pointing=0",
+    "loss.pose_pointing=0",
 )  # fmt: skip
 POSE_AS_TEXT = ("model.pose=text", "loss.situation=0")
 TRUE_POSES = ("data.prior=oracle",)

@@ -46,6 +46,8 @@ class Packed:
     """(M, 2) where that object is."""
     mention_class: Tensor
     """(M,) index of that object's name among the class names; -1 unknown."""
+    mention_front: Tensor
+    """(M, 2) unit vector of where that object's front faces."""
     patch_xy_m: Tensor
     """(T, R, R, 2)."""
     patch_valid: Tensor
@@ -74,6 +76,7 @@ class Batch:
     mention_at: Tensor
     mention_m: Tensor
     mention_class: Tensor
+    mention_front: Tensor
     patch_xy_m: Tensor
     patch_valid: Tensor
     patch_class: Tensor
@@ -139,7 +142,7 @@ def collate(rows: Sequence[Sequence[Packed]], class_name_ids: Tensor, pad_id: in
         return torch.cat([getattr(one, name) + start for one, start in zip(packed, starts, strict=True)])
 
     stacked = ("pixels", "camera_tokens", "patch_xy_m", "patch_valid", "patch_class")
-    joined = ("position_m", "heading_rad", "look_at_m", "mention_m", "mention_class")
+    joined = ("position_m", "heading_rad", "look_at_m", "mention_m", "mention_class", "mention_front")
     tensors: dict[str, Any] = {name: stack(name) for name in stacked} | {name: join(name) for name in joined}
     return Batch(
         ids=tokens("ids", pad_id),

@@ -26,6 +26,7 @@ TOWER = "vlm.model.vision_tower."
 HEADS = "heads."
 LAYERS = "vlm.model.language_model.layers."
 TELL = "heads.tell.weight"
+FRONT = "heads.front."
 LAYER_OUTPUTS = ("o_proj.weight", "down_proj.weight")
 """What a language layer adds to its input goes through one of these."""
 
@@ -102,7 +103,7 @@ def load_weights(model: Loc3R, folder: Path, *, deepen: bool = False, heads: boo
     """Read a checkpoint's weights into a model of the same sizes; with ``deepen``, into one of more language layers.
 
     The layers that the checkpoint lacks begin by changing nothing, so the model begins where the checkpoint ended; so
-    does what tells words their places (``model.egocentric_layer``).
+    does what tells words their places (``model.egocentric_layer``). Nothing reads what tells fronts (``model.fronts``).
     Without ``heads``, the model's own stay as they are, and the checkpoint's may be of other sizes.
 
     Raises:
@@ -146,7 +147,7 @@ def _without_heads(named: dict[str, Named]) -> dict[str, Named]:
 
 def _idle(model: Loc3R, weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """The model's own weights of what ``weights`` may lack, with nothing coming out of it."""
-    lacking = {n: v for n, v in model.state_dict().items() if n.startswith((LAYERS, TELL)) and n not in weights}
+    lacking = {n: v for n, v in model.state_dict().items() if n.startswith((LAYERS, TELL, FRONT)) and n not in weights}
     return {n: torch.zeros_like(v) if n.endswith((*LAYER_OUTPUTS, TELL)) else v for n, v in lacking.items()}
 
 

@@ -40,6 +40,7 @@ class Heads(nn.Module):
         activation: str,
         bins: int,
         look_at: bool,
+        fronts: bool,
         measures: int,
         log_variance_limit: float,
     ) -> None:
@@ -50,6 +51,7 @@ class Heads(nn.Module):
         self.layout = nn.Linear(width, 4)
         self.position = _mlp(width, hidden, 4, activation)
         self.heading = _mlp(width + 4 * look_at, hidden, bins, activation)
+        self.front = nn.Linear(width, 2) if fronts else None
         self.tell = nn.Linear(measures, width, bias=False) if measures else None
         if self.tell is not None:
             nn.init.zeros_(self.tell.weight)  # a checkpoint that gains it begins where it ended
@@ -62,6 +64,14 @@ class Heads(nn.Module):
         """Where a token says its thing is: hidden (..., d). One head for patches, mentions and looked-at points."""
         with _float32(hidden):
             return self._gaussian(self.layout(hidden))
+
+    def face(self, hidden: Tensor) -> Tensor | None:
+        """Where a mention says its thing faces, (..., 2) of hidden (..., d): a unit vector, shorter where unsure."""
+        if self.front is None:
+            return None
+        with _float32(hidden):
+            facing: Tensor = self.front(hidden.to(self.front.weight.dtype))
+            return facing
 
     def tell_view(self, view: Tensor) -> Tensor:
         """What is added to the state (W, d) of a word whose thing lies so from the speaker's place (W, measures)."""

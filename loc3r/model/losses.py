@@ -55,6 +55,7 @@ def loss_weights(loss: LossRecipe) -> dict[str, float]:
         "heading": loss.situation * loss.heading,
         "naming": loss.naming,
         "mention": loss.mention,
+        "front": loss.front,
         "look_at": loss.look_at,
         "pointing": loss.pointing,
         "pose_pointing": loss.pose_pointing,
@@ -70,6 +71,7 @@ def supervised(batch: Batch, config: Loc3RConfig) -> dict[str, float]:
         "heading": lambda: batch.heading_rad.isfinite().sum(),
         "naming": lambda: ((batch.patch_class >= 0).flatten(1).sum(1) * batch.questions).sum(),
         "mention": lambda: torch.tensor(len(batch.mention_at)),
+        "front": lambda: _known(batch.mention_front).sum(),
         "look_at": lambda: _known(batch.look_at_m).sum(),
         "pointing": lambda: shown(batch).any(-1).sum(),
         "pose_pointing": lambda: meant(batch).any(-1).sum(),
@@ -86,6 +88,7 @@ def joint_loss(outputs: Outputs, batch: Batch, config: Loc3RConfig) -> LossTerms
         "heading": lambda: _heading(outputs, batch, config),
         "naming": lambda: _naming(outputs, batch),
         "mention": lambda: None if outputs.mention is None else _nll(outputs.mention, batch.mention_m).sum(),
+        "front": lambda: _front(outputs, batch),
         "look_at": lambda: _places(outputs.look_at, batch.look_at_m),
         "pointing": lambda: _surprise(outputs.pointing, shown(batch)),
         "pose_pointing": lambda: _surprise(outputs.pose_pointing, meant(batch)),
@@ -100,6 +103,7 @@ def _active(config: Loc3RConfig) -> list[str]:
     switched = {
         "naming": bool(model.naming_layer and config.class_names),
         "mention": bool(model.mention_layer),
+        "front": model.fronts,
         "look_at": model.look_at,
         "pointing": bool(model.mention_layer),
         "pose_pointing": bool(model.mention_layer),
@@ -116,6 +120,14 @@ def _nll(place: Gaussian, target_m: Tensor) -> Tensor:
 def _places(place: Gaussian, target_m: Tensor) -> Tensor:
     known = _known(target_m)
     return _nll(place, target_m)[known].sum()
+
+
+def _front(outputs: Outputs, batch: Batch) -> Tensor | None:
+    """Squared error: what faces nowhere, or one of several ways, is said to face a little way in the middle."""
+    if outputs.mention_front is None:
+        return None
+    known = _known(batch.mention_front)
+    return (outputs.mention_front - batch.mention_front)[known].square().sum()
 
 
 def _known(target: Tensor) -> Tensor:

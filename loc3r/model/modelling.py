@@ -45,6 +45,8 @@ class Outputs:
     """(P, C) of the vision tokens whose class is known."""
     mention: Gaussian | None
     """(M, 2) every object mention's place."""
+    mention_front: Tensor | None = None
+    """(M, 2) where every mentioned object faces."""
     pointing: Tensor | None = None
     """(M, P) logarithm of how much each mention attends to each of its video's P vision tokens."""
     pose_pointing: Tensor | None = None
@@ -74,6 +76,7 @@ class Loc3R(nn.Module):
             activation=config.model.head_activation,
             bins=config.model.heading_bins,
             look_at=config.model.look_at,
+            fronts=config.model.fronts,
             measures=0 if config.model.egocentric_layer is None else MEASURES,
             log_variance_limit=config.loss.log_variance_limit,
         )
@@ -106,6 +109,7 @@ class Loc3R(nn.Module):
         last = states.last_hidden_state
         flat = self.pose_states(states).flatten(0, 1)
         position, look_at, heading_logits = self.heads.pose(flat[batch.pos_at], flat[batch.pos_at + 1])
+        mentions = self._mentions(states.hidden_states, batch)
         return Outputs(
             answer_logits=self.vlm.lm_head(last[batch.labels != UNSUPERVISED]),
             layout=self.read_layout(last, batch.ids),
@@ -113,7 +117,8 @@ class Loc3R(nn.Module):
             look_at=look_at,
             heading_logits=heading_logits,
             naming_logits=self._name_patches(states.hidden_states, batch),
-            mention=self._place_mentions(states.hidden_states, batch),
+            mention=None if mentions is None else self.heads.place(mentions),
+            mention_front=None if mentions is None else self.heads.face(mentions),
             pointing=self._point(states.hidden_states, batch),
             pose_pointing=self._point_pose(states.hidden_states, batch),
         )
@@ -184,11 +189,13 @@ class Loc3R(nn.Module):
         words: Tensor = self.language.embed_tokens(name_ids.clamp(min=0)) * there
         return words.sum(1) / there.sum(1)
 
-    def _place_mentions(self, states: tuple[Tensor, ...] | None, batch: Batch) -> Gaussian | None:
+    def _mentions(self, states: tuple[Tensor, ...] | None, batch: Batch) -> Tensor | None:
+        """States (M, d) of the mentions, as heads read them."""
         layer = self.config.model.mention_layer
         if states is None or not layer:
             return None
-        return self.heads.place(self.language.norm(states[layer].flatten(0, 1)[batch.mention_at]))
+        hidden: Tensor = self.language.norm(states[layer].flatten(0, 1)[batch.mention_at])
+        return hidden
 
     def _point(self, states: tuple[Tensor, ...] | None, batch: Batch) -> Tensor | None:
         layer = self.config.model.mention_layer

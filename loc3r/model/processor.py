@@ -36,7 +36,7 @@ from loc3r.scenes.sources import source_of
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-    from loc3r.scenes.shards import PreparedSample, PreparedScene
+    from loc3r.scenes.shards import MapObject, PreparedSample, PreparedScene
 
 NO_SITUATION = "I am standing in the room."
 """Stands in for the situation of a sample that has none (paper, section 3.3)."""
@@ -194,6 +194,7 @@ class Processor:
             for start, suffix, sample in zip(starts, suffixes, samples, strict=True)
             for field, first, last, x_m, y_m in sample.mentions
         ]
+        mentioned = [_object_at(scene, place) for _, place in mentions]
         return Packed(
             **tokens,
             pixels=self.pixels(scene.frames),
@@ -204,7 +205,8 @@ class Processor:
             look_at_m=_places([s.look_at_m if s.situation else None for s in samples]),
             mention_at=torch.tensor([at for at, _ in mentions], dtype=torch.long),
             mention_m=_places([place for _, place in mentions]),
-            mention_class=torch.tensor([self._class_at(scene, place) for _, place in mentions], dtype=torch.long),
+            mention_class=torch.tensor([self._class_of(thing) for thing in mentioned], dtype=torch.long),
+            mention_front=_places([_front_of(thing, scene) for thing in mentioned]),
             patch_xy_m=torch.from_numpy(np.nan_to_num(scene.patch_xy_m)),
             patch_valid=torch.from_numpy(scene.patch_valid & self._teaches_layout(scene)),
             patch_class=torch.from_numpy(scene.patch_class.astype(np.int64)),
@@ -222,10 +224,9 @@ class Processor:
         chosen = self.config.loss.layout_datasets
         return not chosen or source_of(scene.scene_id) in chosen
 
-    def _class_at(self, scene: PreparedScene, place: tuple[float, float]) -> int:
-        """Index of the name of the object whose centre is there; -1 unknown."""
-        here = (thing.name for thing in scene.objects if math.dist(thing.xy_m, place) < SAME_CENTRE_M)
-        return next((self._class_index[name] for name in here if name in self._class_index), -1)
+    def _class_of(self, thing: MapObject | None) -> int:
+        """Index of an object's name; -1 unknown."""
+        return -1 if thing is None else self._class_index.get(thing.name, -1)
 
     def collate(self, packed: Sequence[Packed]) -> Batch:
         """Videos as one batch, each in a row of its own."""
@@ -284,6 +285,19 @@ def _join(prefix: list[int], suffixes: list[Suffix]) -> dict[str, Tensor]:
 def _starts(prefix_length: int, suffixes: list[Suffix]) -> list[int]:
     lengths = [len(suffix.ids) for suffix in suffixes]
     return [prefix_length + sum(lengths[:i]) for i in range(len(lengths))]
+
+
+def _object_at(scene: PreparedScene, place: tuple[float, float]) -> MapObject | None:
+    """The object whose centre is there."""
+    return next((thing for thing in scene.objects if math.dist(thing.xy_m, place) < SAME_CENTRE_M), None)
+
+
+def _front_of(thing: MapObject | None, scene: PreparedScene) -> tuple[float, float] | None:
+    """Where an object faces; boxes of real rooms have sides but no front."""
+    if thing is None or source_of(scene.scene_id) != "synthetic":
+        return None
+    x, y = thing.front.tolist()
+    return x, y
 
 
 def _places(places: Sequence[tuple[float, float] | None]) -> Tensor:

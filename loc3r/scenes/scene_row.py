@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +103,23 @@ def patch_classes(
     scene: Scene, frame_ids: list[int], data: DataRecipe, class_names: Sequence[str]
 ) -> NDArray[np.int16]:
     """Class of each token, (T, R, R) index into ``class_names``; -1 where none covers enough of it."""
+    index = {name: at for at, name in enumerate(class_names)}
+    return _patch_labels(scene, frame_ids, data, {t.object_id: index.get(t.name, -1) for t in scene.objects})
+
+
+def patch_things(scene: Scene, frame_ids: list[int], data: DataRecipe) -> NDArray[np.int16]:
+    """Object id of each token, (T, R, R); -1 where no object covers enough of it."""
+    return _patch_labels(scene, frame_ids, data, {t.object_id: t.object_id for t in scene.objects})
+
+
+def _patch_labels(
+    scene: Scene, frame_ids: list[int], data: DataRecipe, label_of: Mapping[int, int]
+) -> NDArray[np.int16]:
+    """The label of what covers each token, (T, R, R), of object id to label; -1 where nothing covers enough of it."""
     grid = _grid(data)
-    structure = _class_of(scene, class_names, [thing for thing in scene.objects if thing.kind == "structure"])
-    things = _class_of(scene, class_names, [thing for thing in scene.objects if thing.kind != "structure"])
-    classes = np.full((len(frame_ids), grid.side, grid.side), -1, np.int16)
+    structure = _by_id([thing for thing in scene.objects if thing.kind == "structure"], scene, label_of)
+    things = _by_id([thing for thing in scene.objects if thing.kind != "structure"], scene, label_of)
+    labels = np.full((len(frame_ids), grid.side, grid.side), -1, np.int16)
     for at, i in enumerate(frame_ids):
         ids = scene.instances(i)
         if ids is None:
@@ -114,17 +127,16 @@ def patch_classes(
         cells, known = _instance_cells(scene, grid, ids.shape), np.where(ids < len(things), ids, 0)
         walls = dominant_labels(structure[known], cells, grid.side, MIN_CLASS_SHARE)
         named = dominant_labels(things[known], cells, grid.side, MIN_FURNITURE_SHARE)
-        classes[at] = np.where(named >= 0, named, walls)
-    return classes
+        labels[at] = np.where(named >= 0, named, walls)
+    return labels
 
 
-def _class_of(scene: Scene, class_names: Sequence[str], things: Sequence[RoomObject]) -> NDArray[np.int64]:
-    """Object id to index into ``class_names``; -1 for ids that are not among ``things``."""
-    class_of = np.full(max((thing.object_id for thing in scene.objects), default=0) + 1, -1, np.int64)
+def _by_id(things: Sequence[RoomObject], scene: Scene, label_of: Mapping[int, int]) -> NDArray[np.int64]:
+    """Labels by object id; -1 for ids that are not among ``things``."""
+    labels = np.full(max((thing.object_id for thing in scene.objects), default=0) + 1, -1, np.int64)
     for thing in things:
-        if thing.name in class_names:
-            class_of[thing.object_id] = class_names.index(thing.name)
-    return class_of
+        labels[thing.object_id] = label_of[thing.object_id]
+    return labels
 
 
 def _instance_cells(scene: Scene, grid: TokenGrid, shape: tuple[int, ...]) -> Cells:

@@ -92,9 +92,16 @@ class MapObject:
     xy_m: NDArray[np.float64]
     """Centre, (2,)."""
     footprint_m: NDArray[np.float64]
-    """Corners, (4, 2)."""
+    """Corners, (4, 2), the first two at its front."""
     height_m: float
     """Height of the box itself."""
+
+    @property
+    def front(self) -> NDArray[np.float64]:
+        """Unit vector (2,) out of its front; NaN where the box is flat that way. Only our own rooms know fronts."""
+        ahead = self.footprint_m[:2].mean(0) - self.footprint_m[2:].mean(0)
+        length = float(np.linalg.norm(ahead))
+        return ahead / length if length > 0 else np.full(2, np.nan)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""The tower with heads of its own, and what they are taught: names, distances and colours of what a frame shows."""
+"""The tower with heads of its own, and what they are taught: what a frame shows, how far, in which colour and turn."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ FIRST_DEPTH_M = 0.1
 STRUCTURE_WEIGHT = 0.3
 """Most cells show walls, floor and ceiling, which are easy."""
 COLOUR_WEIGHT = 2.0
+QUARTER_TURNS = 4
+"""A table looks the same after half a turn, a stool after a quarter: so much of where it faces can be told of all."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Teaching:
     """(N, R, R); -1 unknown."""
     depth_m: Tensor
     """(N, C, C); 0 unknown."""
+    token_front: Tensor
+    """(N, R, R, 2) unit vectors; NaN unknown."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class Said:
     """(N, R, R, K)."""
     colour: Tensor
     """(N, R, R, 3 * COLOUR_CELLS ** 2)."""
+    front: Tensor
+    """(N, R, R, 4) where what a token shows faces, and that angle ``QUARTER_TURNS`` times: two unit vectors."""
 
 
 class TaughtTower(nn.Module):
@@ -64,6 +70,7 @@ class TaughtTower(nn.Module):
         self.hide = nn.Dropout(TOKEN_DROPOUT)
         self.token = nn.Sequential(nn.Linear(FEATURES, TOKEN_WIDTH), nn.GELU(), nn.Linear(TOKEN_WIDTH, classes))
         self.colour = nn.Linear(FEATURES, 3 * COLOUR_CELLS**2)
+        self.front = nn.Sequential(nn.Linear(FEATURES, TOKEN_WIDTH), nn.GELU(), nn.Linear(TOKEN_WIDTH, 4))
 
     def forward(self, pixels: Tensor) -> Said:
         """What the heads say of pixels (N, 3, S, S)."""
@@ -72,7 +79,7 @@ class TaughtTower(nn.Module):
         cells = [F.interpolate(side(each), size=size) for side, each in zip(self.lateral, maps, strict=True)]
         said = self.cell(torch.stack(cells).sum(0))
         features = self.hide(self.tower.gather(maps))
-        return Said(said[:, :-1], said[:, -1], self.token(features), self.colour(features))
+        return Said(said[:, :-1], said[:, -1], self.token(features), self.colour(features), self.front(features))
 
 
 def teaching_losses(said: Said, taught: Teaching, structure: Tensor) -> dict[str, Tensor]:
@@ -83,7 +90,7 @@ def teaching_losses(said: Said, taught: Teaching, structure: Tensor) -> dict[str
         taught: what is true.
         structure: class indices of walls, floor and ceiling.
     """
-    known, seen = taught.token_class >= 0, taught.depth_m > 0
+    known, seen, faces = taught.token_class >= 0, taught.depth_m > 0, taught.token_front.isfinite().all(-1)
     weight = torch.where(torch.isin(taught.cell_class, structure), STRUCTURE_WEIGHT, 1.0) * (taught.cell_class >= 0)
     cells = F.cross_entropy(said.cell_logits, taught.cell_class.clamp(min=0), reduction="none")
     log_depth = taught.depth_m[seen].clamp(min=FIRST_DEPTH_M).log()
@@ -92,7 +99,14 @@ def teaching_losses(said: Said, taught: Teaching, structure: Tensor) -> dict[str
         "token": F.cross_entropy(said.token_logits[known], taught.token_class[known]),
         "depth": F.smooth_l1_loss(said.log_depth[seen], log_depth, beta=0.1),
         "colour": COLOUR_WEIGHT * F.mse_loss(said.colour, mean_colours(taught.pixels, said.colour.shape[1])),
+        "front": (said.front[faces] - both_turns(taught.token_front[faces])).square().sum(-1).mean(),
     }
+
+
+def both_turns(front: Tensor) -> Tensor:
+    """Unit vectors (..., 2) and behind them (..., 4) those of ``QUARTER_TURNS`` times their angle."""
+    angle = QUARTER_TURNS * torch.atan2(front[..., 1], front[..., 0])
+    return torch.cat([front, torch.stack([angle.cos(), angle.sin()], -1)], -1)
 
 
 def mean_colours(pixels: Tensor, side: int) -> Tensor:

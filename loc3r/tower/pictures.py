@@ -17,13 +17,14 @@ from rich.progress import track
 from loc3r.errors import DataError
 from loc3r.geometry.patches import fit_box
 from loc3r.recipe_sections import DataRecipe
-from loc3r.scenes.format import open_scene, scene_folders
-from loc3r.scenes.scene_row import patch_classes
+from loc3r.scenes.format import Scene, open_scene, scene_folders
+from loc3r.scenes.scene_row import patch_classes, patch_things
 from loc3r.scenes.video import fit_image
 from loc3r.services.process import die_with_parent
 
 CELL_PX = 8
 """Side of a cell: the stride of the first stage that a token reads."""
+FACELESS = ("floor", "ceiling")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Pictures:
     """(N, R, R), as ``prepare`` has them where nothing is pooled."""
     depth_m: NDArray[np.float16]
     """(N, C, C) along the camera's axis, in the middle of each cell; 0 is unknown."""
+    token_front: NDArray[np.float16]
+    """(N, R, R, 2) where the thing that a token shows faces, ahead and to the left of the camera; NaN is unknown."""
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -82,7 +85,23 @@ def read_room(folder: Path, data: DataRecipe, class_names: Sequence[str]) -> Pic
         patch_classes(scene, ids, cells, class_names),
         patch_classes(scene, ids, tokens, class_names),
         np.stack([_cell_depth_m(scene.depth_mm(i), data) for i in ids]),
+        token_fronts(scene, ids, tokens),
     )
+
+
+def token_fronts(scene: Scene, frame_ids: list[int], tokens: DataRecipe) -> NDArray[np.float16]:
+    """Unit vectors (N, R, R, 2), as the camera has them, of where things face; NaN for floors and ceilings."""
+    world = np.full((max(thing.object_id for thing in scene.objects) + 2, 2), np.nan)  # the last one is of id -1
+    raw_from_aligned = np.linalg.inv(scene.axis_alignment)[:2, :2]
+    for thing in scene.objects:
+        if thing.name not in FACELESS:
+            world[thing.object_id] = raw_from_aligned @ thing.front
+    shown = world[patch_things(scene, frame_ids, tokens)]
+    ahead = np.stack([scene.pose(i)[:2, 2] for i in frame_ids])
+    ahead /= np.linalg.norm(ahead, axis=-1, keepdims=True)
+    left = np.stack([-ahead[:, 1], ahead[:, 0]], -1)
+    fronts: NDArray[np.float16] = np.einsum("nrcx,nax->nrca", shown, np.stack([ahead, left], 1)).astype(np.float16)
+    return fronts
 
 
 def _cell_depth_m(depth_mm: NDArray[np.uint16], data: DataRecipe) -> NDArray[np.float16]:

@@ -144,7 +144,9 @@ def drawn(shown: Pictures, count: int, rng: np.random.Generator) -> Teaching:
     noise = rng.normal(0, 0.02, pixels.shape).astype(np.float32)
     pixels = ((pixels + 1) * torch.from_numpy(light).float() - 1 + torch.from_numpy(noise)).clamp(-1, 1)
     cells, tokens = turned(shown.cell_class).long(), turned(shown.token_class).long()
-    return Teaching(pixels, cells, tokens, turned(shown.depth_m).float())
+    fronts = turned(shown.token_front).float()
+    fronts[..., 1] *= torch.where(flipped, -1.0, 1.0).view(-1, 1, 1)
+    return Teaching(pixels, cells, tokens, turned(shown.depth_m).float(), fronts)
 
 
 def structure_of(class_names: Sequence[str]) -> Tensor:

@@ -15,6 +15,7 @@ import torch
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
+from torch.nn import functional as F
 
 from loc3r.errors import CheckpointError, DataError
 from loc3r.files import hash_json, read_json, whole_folder, write_json
@@ -71,9 +72,9 @@ def teach(model_folder: Path, rooms: Path, out: Path, recipe: TowerRecipe, save_
 
 @torch.no_grad()
 def measure(network: TaughtTower, asked: Pictures, structure: Tensor) -> dict[str, float]:
-    """Shares of furniture tokens and cells that are named right, and the relative error of distances."""
+    """Shares of furniture tokens and cells that are named right, and errors: of distances, and of where things face."""
     right = {"token": 0, "cell": 0}
-    count, errors = dict(right), []
+    count, errors, turns = dict(right), [], []
     for start in range(0, len(asked), AT_ONCE):
         part = slice(start, start + AT_ONCE)
         said = network.eval()(tower_pixels(asked.frames[part]))
@@ -83,10 +84,18 @@ def measure(network: TaughtTower, asked: Pictures, structure: Tensor) -> dict[st
             things = (known >= 0) & ~torch.isin(known, structure)
             right[what] += int((named[what] == known)[things].sum())
             count[what] += int(things.sum())
+        turns.append(_turned_deg(said.front[..., :2], torch.from_numpy(asked.token_front[part]).float()))
         depth_m = torch.from_numpy(asked.depth_m[part]).float()
         errors.append((said.log_depth - depth_m.log()).abs()[depth_m > 0])
     named_share = {f"{what}s_named": round(right[what] / max(count[what], 1), 4) for what in right}
-    return named_share | {"log_depth_error": round(float(torch.cat(errors).mean()), 4)}
+    told = {"log_depth_error": torch.cat(errors).mean(), "front_error_deg": torch.cat(turns).median()}
+    return named_share | {name: round(float(value), 4) for name, value in told.items()}
+
+
+def _turned_deg(said: Tensor, true: Tensor) -> Tensor:
+    """Angles (K,) between vectors (..., 2), where the true one is known."""
+    known = true.isfinite().all(-1)
+    return F.cosine_similarity(said[known], true[known], dim=-1).clamp(-1, 1).acos().rad2deg()
 
 
 def fit_model(model: Loc3R, tower: Lite0, shown: Pictures, asked: Pictures, seed: int) -> float:

@@ -180,7 +180,7 @@ def _check_licences(init: Path) -> None:
 OF_HEADS = {
     "pose", "video", "camera_tokens", "share_camera", "prior_dim", "head_hidden", "head_activation", "heading_bins",
     "heading_bin_offset", "look_at", "pose_token_spacing", "pose_tokens_without_situation", "naming_layer",
-    "mention_layer", "egocentric_layer",
+    "mention_layer", "egocentric_layer", "fronts",
 }  # fmt: skip
 """Fields of the model that decide what heads read, are or are taught, not what the backbone's weights are."""
 
@@ -189,8 +189,9 @@ def _check_shape(config: Loc3RConfig, recipe: Recipe, init: Path) -> Loc3RConfig
     found = {"data": config.data.model_dump(mode="json"), "model": config.model.model_dump(mode="json")}
     language = found["model"]["language"]
     language["layers"] = max(language["layers"], recipe.model.language.layers)  # more layers than it has may follow
-    if found["model"]["egocentric_layer"] is None:  # and so may this
+    if found["model"]["egocentric_layer"] is None:  # and so may these
         found["model"]["egocentric_layer"] = recipe.model.egocentric_layer
+    found["model"]["fronts"] |= recipe.model.fronts
     wanted = {"data": recipe.data.model_dump(mode="json"), "model": recipe.model.model_dump(mode="json")}
     wrong = [
         (f"{part}.{name}", found[part].get(name), value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -38,10 +39,11 @@ TINY = {
         "naming_layer": 1,
         "mention_layer": 2,
         "look_at": True,
+        "fronts": True,
         "egocentric_layer": 2,
         "fan_in_init": True,
     },
-    "loss": {"layout": 1, "situation": 1, "heading": 2, "naming": 1, "mention": 1, "look_at": 0.5}
+    "loss": {"layout": 1, "situation": 1, "heading": 2, "naming": 1, "mention": 1, "look_at": 0.5, "front": 1}
     | {"pointing": 1, "pose_pointing": 1},
 }
 
@@ -58,11 +60,18 @@ def make_scene(recipe: Recipe, seed: int) -> PreparedScene:
         patch_class=rng.integers(-1, len(NAMES), grid).astype(np.int16),
         camera_tokens=rng.normal(size=(data.frames, recipe.model.prior_dim)).astype(np.float32),
         objects=tuple(
-            MapObject(i, name, "furniture", np.array(place), np.zeros((4, 2)), 1.0)
+            MapObject(i, name, "furniture", np.array(place), footprint_m(seed + i, place), 1.0)
             for i, (name, place) in enumerate(object_places(seed).items())
         ),
         room_outline_m=np.zeros((4, 2)),
     )
+
+
+def footprint_m(turns: int, place: tuple[float, float]) -> np.ndarray:
+    """Corners (4, 2) of a box of 0.6 by 1 m there, whose front faces ``turns`` radians from +x."""
+    front = np.array([math.cos(turns), math.sin(turns)])
+    ahead, left = 0.3 * front, 0.5 * np.array([-front[1], front[0]])
+    return np.array(place) + np.stack([ahead - left, ahead + left, -ahead + left, -ahead - left])
 
 
 def object_places(scene: int) -> dict[str, tuple[float, float]]:

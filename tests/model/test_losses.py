@@ -240,6 +240,19 @@ def first_head(block, caught, batch):
     return scores.masked_fill(~visible(batch.owner)[:, 0], -torch.inf).softmax(-1)
 
 
+def test_a_front_costs_the_square_of_what_it_is_off(model, processor, pack, sample):
+    batch = processor.collate([pack(0, [sample(1), sample(2)])])
+    told = model(batch)
+    assert told.mention_front.shape == batch.mention_front.shape == (6, 2)
+    off = replace(told, mention_front=batch.mention_front + torch.tensor([0.3, -0.4]))
+    assert joint_loss(off, batch, processor.config).means()["front"] == pytest.approx(0.25)
+    unknown = batch.mention_front.clone()
+    unknown[1:] = math.nan
+    terms = joint_loss(told, replace(batch, mention_front=unknown), processor.config)
+    assert terms.counts["front"] == 1
+    assert terms.means()["front"] == pytest.approx(float((told.mention_front - unknown)[0].square().sum()))
+
+
 def test_only_near_tokens_of_the_right_name_show_an_object(processor, pack, videos):
     batch = processor.collate([pack(scene, samples) for scene, samples in videos])
     target = shown(batch)

@@ -1,3 +1,6 @@
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -90,6 +93,23 @@ def test_pose_tokens_and_mentions_are_where_they_should(processor, pack, sample)
     for at, name in zip(packed.mention_at.tolist(), names, strict=True):
         said = processor.tokenizer.decode(packed.ids[at - 12 : at + 1].tolist())
         assert said.endswith(name), (said, name)
+
+
+def test_a_mention_faces_where_its_thing_does(processor, scene, sample):
+    shown, asked = scene(0), [sample(1), sample(2)]
+    faced = processor.pack(shown, asked).mention_front
+    names = [getattr(s, field)[a:b].rstrip(",.") for s in asked for field, a, b, *_ in s.mentions]
+    for front, name in zip(faced, names, strict=True):
+        turns = [thing.name for thing in shown.objects].index(name)  # as the fixture turns them
+        assert front.tolist() == pytest.approx([math.cos(turns), math.sin(turns)])
+
+
+def test_boxes_of_real_rooms_and_flat_ones_face_nowhere(processor, scene, sample):
+    real = replace(scene(0), scene_id="scene0011_00")
+    asked = replace(sample(1), scene_id="scene0011_00")
+    assert processor.pack(real, [asked]).mention_front.isnan().all()
+    flat = tuple(replace(thing, footprint_m=np.tile(thing.xy_m, (4, 1))) for thing in scene(0).objects)
+    assert processor.pack(replace(scene(0), objects=flat), [sample(1)]).mention_front.isnan().all()
 
 
 def test_positions_restart_behind_the_video(processor, pack, sample):

@@ -109,6 +109,7 @@ def test_a_scene_keeps_each_token_with_its_place() -> None:
     assert (seen.patch_class[:, :, 0] == scene.patch_class[:, :, 3]).all()
     assert (seen.objects[0].footprint_m == thing.footprint_m * [-1, 1]).all()
     assert (seen.objects[0].xy_m == [-1, 2]).all() and seen.room_outline_m[4, 0] == -scene.room_outline_m[4, 0]
+    assert seen.objects[0].front == pytest.approx(thing.front * [-1, 1])
     twice = mirrored_scene(seen)
     for name in ("frames", "patch_xy_m", "patch_valid", "patch_class", "camera_tokens", "room_outline_m"):
         assert (getattr(twice, name) == getattr(scene, name)).all(), name

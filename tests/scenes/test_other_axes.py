@@ -48,6 +48,8 @@ def test_the_speaker_stands_and_looks_as_before(seed: int, along: float, turned_
     )
     assert after == pytest.approx(before, abs=1e-4)
     assert there.objects[0].footprint_m == pytest.approx(axes.from_world(scene.objects[0].footprint_m))
+    turn = BevFrame(0, 0, axes.yaw_rad)
+    assert there.objects[0].front == pytest.approx(turn.from_world(scene.objects[0].front))
     assert there.room_outline_m == pytest.approx(axes.from_world(scene.room_outline_m))
     assert there.frames is scene.frames and there.patch_xy_m.dtype == scene.patch_xy_m.dtype
 

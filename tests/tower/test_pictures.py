@@ -10,8 +10,8 @@ from taught import NAMES
 
 from loc3r.errors import DataError, SceneError
 from loc3r.scenes.format import open_scene, scene_folders
-from loc3r.scenes.scene_row import scene_row
-from loc3r.tower.pictures import CELL_PX, Pictures, read_room, read_rooms
+from loc3r.scenes.scene_row import patch_things, scene_row
+from loc3r.tower.pictures import CELL_PX, FACELESS, Pictures, read_room, read_rooms
 
 
 def test_frames_and_token_names_are_those_that_prepare_makes(rooms, recipe):
@@ -44,6 +44,26 @@ def test_cells_say_what_is_at_their_place(rooms, recipe):
                 assert NAMES[read.cell_class[3, row, column]] == names[int(shown[0])]
                 alone += 1
     assert alone > side
+
+
+def test_tokens_know_where_their_thing_faces_from_the_camera(rooms, recipe):
+    """A wall that one sees faces the camera, more or less."""
+    folder = scene_folders(rooms)[0]
+    scene, read = open_scene(folder), read_room(folder, recipe.data, NAMES)
+    ids = list(scene.posed_frame_ids)
+    things = {thing.object_id: thing for thing in scene.objects}
+    shown = patch_things(scene, ids, recipe.data.model_copy(update={"pool": 1}))
+    for frame, row, column in np.ndindex(shown.shape):
+        thing, front = things[int(shown[frame, row, column])], read.token_front[frame, row, column].astype(float)
+        assert NAMES[read.token_class[frame, row, column]] == thing.name
+        if thing.name in FACELESS:
+            assert np.isnan(front).all()
+            continue
+        looks_x, looks_y = (scene.axis_alignment @ scene.pose(ids[frame]))[:2, 2]
+        turned_rad = thing.yaw_rad - np.arctan2(looks_y, looks_x)
+        assert front == pytest.approx([np.cos(turned_rad), np.sin(turned_rad)], abs=2e-3)
+    walls = read.token_front[read.token_class == NAMES.index("wall")].astype(float)
+    assert (walls[:, 0] < 0).mean() > 0.9
 
 
 def test_a_cropped_frame_has_the_depths_of_its_middle(rooms, recipe):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from loc3r.model.modelling import Loc3R
 from loc3r.model.tokenizer import train_tokenizer
 from loc3r.model.tower import Lite0
 from loc3r.recipe import parse_recipe
-from loc3r.tower.network import TaughtTower, mean_colours
+from loc3r.tower.network import TaughtTower, both_turns, mean_colours
 from loc3r.tower.pictures import Pictures, read_rooms
 from loc3r.tower.teacher import Teacher, TowerRecipe, drawn, structure_of
 from loc3r.tower.training import measure, teach
@@ -51,8 +52,8 @@ def test_a_mirrored_frame_takes_its_truths_with_it(rooms, recipe):
     shown = pictures(rooms, recipe)
     batch = drawn(shown, 32, np.random.default_rng(0))
     left, right = (F.avg_pool2d(torch.from_numpy(f).permute(0, 3, 1, 2).float(), 8) for f in both_ways(shown.frames))
-    for pixels, cells, tokens, depth in zip(
-        batch.pixels, batch.cell_class, batch.token_class, batch.depth_m, strict=True
+    for pixels, cells, tokens, depth, front in zip(
+        batch.pixels, batch.cell_class, batch.token_class, batch.depth_m, batch.token_front, strict=True
     ):
         seen = F.avg_pool2d(pixels, 8).flatten()
         alike = [max(like(seen, each[i].flatten()) for i in range(len(each))) for each in (left, right)]
@@ -61,6 +62,8 @@ def test_a_mirrored_frame_takes_its_truths_with_it(rooms, recipe):
         for found, true in ((cells, shown.cell_class), (tokens, shown.token_class), (depth, shown.depth_m)):
             expected = true[index, :, ::-1] if way else true[index]
             assert np.array_equal(found.numpy(), expected.astype(found.numpy().dtype))
+        expected = shown.token_front[index, :, ::-1] * [1, -1] if way else shown.token_front[index]
+        assert np.array_equal(front.numpy(), expected.astype(np.float32), equal_nan=True)
 
 
 def both_ways(frames):
@@ -81,6 +84,14 @@ def test_a_tower_learns_what_is_shown(rooms, recipe, tmp_path):
     after = measure(teacher.network, shown, structure)
     assert after["tokens_named"] > 0.5 > before["tokens_named"]
     assert after["log_depth_error"] < 0.5 * before["log_depth_error"]
+    assert after["front_error_deg"] < 0.5 * before["front_error_deg"]
+
+
+def test_a_stool_faces_as_much_as_a_quarter_turn_leaves_of_it():
+    turned_rad = torch.arange(8) * math.pi / 2 + 0.1
+    said = both_turns(torch.stack([turned_rad.cos(), turned_rad.sin()], -1))
+    assert torch.allclose(said[:, :2].norm(dim=-1), torch.ones(8)) and len(said[:, 0].round(decimals=3).unique()) == 4
+    assert torch.allclose(said[:, 2:], torch.tensor([math.cos(0.4), math.sin(0.4)]).expand(8, 2), atol=1e-5)
 
 
 def test_the_checkpoint_has_the_taught_tower_and_all_that_training_reads(rooms, checkpoint, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small import small_recipe, write_data
@@ -25,9 +26,12 @@ class Alone(Group):
         """Nobody to wait for."""
 
 
-def test_a_checkpoint_may_gain_an_egocentric_layer_but_not_lose_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("gain", [{"egocentric_layer": 2}, {"fronts": True}])
+def test_a_checkpoint_may_gain_an_egocentric_layer_or_fronts_but_not_lose_them(
+    gain: dict[str, Any], tmp_path: Path
+) -> None:
     without = small_recipe()
-    with_layer = small_recipe(model={"egocentric_layer": 2})
+    with_layer = small_recipe(model=gain)
     prepared = PreparedData(write_data(tmp_path / "data", without))
     for name, recipe in {"without": without, "with": with_layer}.items():
         (tmp_path / name).mkdir()
@@ -35,6 +39,7 @@ def test_a_checkpoint_may_gain_an_egocentric_layer_but_not_lose_it(tmp_path: Pat
         model.save(tmp_path / name, processor.tokenizer)
     check_start(with_layer, prepared, tmp_path / "without")
     gained, _ = build(with_layer, prepared, tmp_path / "without", tmp_path, Alone(), resuming=False)
-    assert gained.heads.tell is not None and not gained.heads.tell.weight.any()
-    with pytest.raises(CheckpointError, match="egocentric_layer=2"):
+    new = [head for head in (gained.heads.tell, gained.heads.front) if head is not None]
+    assert len(new) == 1 and not (gained.heads.tell is not None and gained.heads.tell.weight.any())
+    with pytest.raises(CheckpointError, match="{}={}".format(*next(iter(gain.items())))):
         check_start(without, prepared, tmp_path / "with")
