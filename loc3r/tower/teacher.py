@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.progress import Progress
 from torch import Tensor
 
-from loc3r.errors import TrainingError
 from loc3r.files import atomic_path
 from loc3r.model.tower import Lite0
 from loc3r.synth.generate import STRUCTURE_NAMES
 from loc3r.tower.network import TaughtTower, Teaching, teaching_losses, tower_pixels
 from loc3r.tower.pictures import Pictures
+from loc3r.train.metrics import check_finite
 
 REPORTED_EVERY = 100
 WARM_UP_STEPS = 50
@@ -107,7 +107,7 @@ class Teacher:
         self.optimiser.zero_grad()
         torch.stack([*terms.values()]).sum().backward()
         norm = float(torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0))
-        _check_finite(self.step + 1, {**values, "gradient_norm": norm})
+        check_finite(f"step {self.step + 1} of the tower", {**values, "gradient_norm": norm}, "lower --learning-rate")
         self.optimiser.step()
         self.schedule.step()
         self.step += 1
@@ -152,15 +152,6 @@ def drawn(shown: Pictures, count: int, rng: np.random.Generator) -> Teaching:
 def structure_of(class_names: Sequence[str]) -> Tensor:
     """Indices (3,) of walls, floor and ceiling, as far as they are among the names."""
     return torch.tensor([i for i, name in enumerate(class_names) if name in STRUCTURE_NAMES], dtype=torch.long)
-
-
-def _check_finite(step: int, values: dict[str, float]) -> None:
-    wrong = [f"{name}={value}" for name, value in values.items() if not math.isfinite(value)]
-    if wrong:
-        raise TrainingError(
-            f"step {step} of the tower is not finite", received=", ".join(wrong), expected="finite losses",
-            fix="lower --learning-rate",
-        )  # fmt: skip
 
 
 def _rate(step: int, steps: int) -> float:

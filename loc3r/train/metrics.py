@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from loc3r.errors import TrainingError
 from loc3r.files import atomic_path, write_bytes
 
 METRICS_FILE = "metrics.jsonl"
@@ -98,3 +101,14 @@ class MetricsLog:
 
 def _without_prefix(values: dict[str, float]) -> dict[str, float]:
     return {name.removeprefix("train/"): value for name, value in values.items()}
+
+
+def check_finite(step: str, values: Mapping[str, float | None], fix: str) -> None:
+    """Refuse what a step measured if it is no number; None is not told.
+
+    Raises:
+        TrainingError: a value is not finite.
+    """
+    wrong = [f"{name}={value}" for name, value in values.items() if value is not None and not math.isfinite(value)]
+    if wrong:
+        raise TrainingError(f"{step} is not finite", received=", ".join(wrong), expected="finite losses", fix=fix)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import math
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ from loc3r.train.export import export_model
 from loc3r.train.job import Identity, TrainingJob
 from loc3r.train.lineage import lineage_of
 from loc3r.train.lora import merge_adapters
-from loc3r.train.metrics import METRICS_FILE, MetricsLog, StepRecord
+from loc3r.train.metrics import METRICS_FILE, MetricsLog, StepRecord, check_finite
 from loc3r.train.progress import TrainingProgress
 from loc3r.train.record import finish_record, open_recorder
 from loc3r.train.sampler import check_division
@@ -171,7 +170,9 @@ class Trainer:
             mfu=totals["flops"] / duration_s / self._peak_flops,
             peak_memory_bytes=peak_memory_bytes(self.group.device),
         )
-        _check_finite(record)
+        values = {"loss": record.loss, **record.terms, "gradient_norm": record.gradient_norm}
+        fix = "lower optimiser.learning_rate or look at the data; the last checkpoint is from before"
+        check_finite(f"step {record.step}", values, fix)
         return record
 
     def _stop_after(self, steps: int) -> None:
@@ -235,13 +236,3 @@ def locked(out: Path, first: bool) -> Iterator[None]:
                     "another training is running in this folder", received=out, fix="wait for it, or give another --out"
                 ) from error
         yield
-
-
-def _check_finite(record: StepRecord) -> None:
-    values = {"loss": record.loss, **record.terms, "gradient_norm": record.gradient_norm}
-    wrong = [f"{name}={value}" for name, value in values.items() if value is not None and not math.isfinite(value)]
-    if wrong:
-        raise TrainingError(
-            f"step {record.step} is not finite", received=", ".join(wrong), expected="finite losses",
-            fix="lower optimiser.learning_rate or look at the data; the last checkpoint is from before",
-        )  # fmt: skip
