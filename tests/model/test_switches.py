@@ -14,9 +14,9 @@ from loc3r.model.modelling import Loc3R
 from loc3r.model.processor import Processor
 from loc3r.scenes.shards import PreparedSample, PreparedScene
 
-NO_DENSE = {"naming_layer": None, "mention_layer": None, "look_at": False}
-DENSE = ("naming", "mention", "look_at", "pointing", "pose_pointing")
-WEIGHTLESS = {"layout": 0.0, "naming": 0.0, "mention": 0.0, "look_at": 0.0, "pointing": 0.0, "pose_pointing": 0.0}
+NO_DENSE = {"naming_layer": None, "mention_layer": None, "fronts": False, "look_at": False}
+DENSE = ("naming", "mention", "front", "look_at", "pointing", "pose_pointing")
+WEIGHTLESS = {"layout": 0.0, **dict.fromkeys(DENSE, 0.0)}
 
 
 def trained_names(processor: Processor, scene: PreparedScene, samples: list[PreparedSample]) -> set[str]:
