@@ -14,6 +14,8 @@ VIDEO = 0
 """Owner of the prefix; a row's questions own tokens by 1, 2, …"""
 PADDING = -1
 UNSUPERVISED = -100
+NEAR_M = 1.5
+"""A token this near to an object's centre that bears its name shows that object, not another of its kind."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ class Packed:
     """(T, R, R) bool."""
     patch_class: Tensor
     """(T, R, R) index into the class names; -1 unknown."""
+    patch_front: Tensor
+    """(T, R, R, 2) unit vector of where the object that a token shows faces."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,7 @@ class Batch:
     patch_xy_m: Tensor
     patch_valid: Tensor
     patch_class: Tensor
+    patch_front: Tensor
     questions: Tensor
     """(V,) how many questions each video answers for: the weight of its layout and naming terms."""
     class_name_ids: Tensor
@@ -141,7 +146,7 @@ def collate(rows: Sequence[Sequence[Packed]], class_name_ids: Tensor, pad_id: in
     def index(name: str) -> Tensor:
         return torch.cat([getattr(one, name) + start for one, start in zip(packed, starts, strict=True)])
 
-    stacked = ("pixels", "camera_tokens", "patch_xy_m", "patch_valid", "patch_class")
+    stacked = ("pixels", "camera_tokens", "patch_xy_m", "patch_valid", "patch_class", "patch_front")
     joined = ("position_m", "heading_rad", "look_at_m", "mention_m", "mention_class", "mention_front")
     tensors: dict[str, Any] = {name: stack(name) for name in stacked} | {name: join(name) for name in joined}
     return Batch(

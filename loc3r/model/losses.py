@@ -13,14 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from loc3r.model.batch import UNSUPERVISED, Batch
+from loc3r.model.batch import NEAR_M, UNSUPERVISED, Batch
 from loc3r.model.config import Loc3RConfig
 from loc3r.model.heads import Gaussian, heading_target
 from loc3r.model.modelling import Outputs
 from loc3r.recipe_sections import LossRecipe
 
-NEAR_M = 1.5
-"""A token this near to an object's centre that bears its name shows that object, not another of its kind."""
 ABOUT = 1.2
 """Someone between two things is about as far from one as from the other."""
 SAME_PLACE_M = 0.01
@@ -56,6 +54,7 @@ def loss_weights(loss: LossRecipe) -> dict[str, float]:
         "naming": loss.naming,
         "mention": loss.mention,
         "front": loss.front,
+        "patch_front": loss.front,
         "look_at": loss.look_at,
         "pointing": loss.pointing,
         "pose_pointing": loss.pose_pointing,
@@ -72,6 +71,7 @@ def supervised(batch: Batch, config: Loc3RConfig) -> dict[str, float]:
         "naming": lambda: ((batch.patch_class >= 0).flatten(1).sum(1) * batch.questions).sum(),
         "mention": lambda: torch.tensor(len(batch.mention_at)),
         "front": lambda: _known(batch.mention_front).sum(),
+        "patch_front": lambda: (_known(batch.patch_front).flatten(1).sum(1) * batch.questions).sum(),
         "look_at": lambda: _known(batch.look_at_m).sum(),
         "pointing": lambda: shown(batch).any(-1).sum(),
         "pose_pointing": lambda: meant(batch).any(-1).sum(),
@@ -88,7 +88,8 @@ def joint_loss(outputs: Outputs, batch: Batch, config: Loc3RConfig) -> LossTerms
         "heading": lambda: _heading(outputs, batch, config),
         "naming": lambda: _naming(outputs, batch),
         "mention": lambda: None if outputs.mention is None else _nll(outputs.mention, batch.mention_m).sum(),
-        "front": lambda: _front(outputs, batch),
+        "front": lambda: _off(outputs.mention_front, batch.mention_front),
+        "patch_front": lambda: _off(outputs.patch_front, batch.patch_front, batch.questions[:, None, None, None]),
         "look_at": lambda: _places(outputs.look_at, batch.look_at_m),
         "pointing": lambda: _surprise(outputs.pointing, shown(batch)),
         "pose_pointing": lambda: _surprise(outputs.pose_pointing, meant(batch)),
@@ -104,6 +105,7 @@ def _active(config: Loc3RConfig) -> list[str]:
         "naming": bool(model.naming_layer and config.class_names),
         "mention": bool(model.mention_layer),
         "front": model.fronts,
+        "patch_front": model.fronts,
         "look_at": model.look_at,
         "pointing": bool(model.mention_layer),
         "pose_pointing": bool(model.mention_layer),
@@ -122,12 +124,12 @@ def _places(place: Gaussian, target_m: Tensor) -> Tensor:
     return _nll(place, target_m)[known].sum()
 
 
-def _front(outputs: Outputs, batch: Batch) -> Tensor | None:
+def _off(front: Tensor | None, target: Tensor, weight: Tensor | float = 1.0) -> Tensor | None:
     """Squared error: what faces nowhere, or one of several ways, is said to face a little way in the middle."""
-    if outputs.mention_front is None:
+    if front is None:
         return None
-    known = _known(batch.mention_front)
-    return (outputs.mention_front - batch.mention_front)[known].square().sum()
+    off = (front - target.nan_to_num()).square().sum(-1) * _known(target)
+    return (off * weight).sum()
 
 
 def _known(target: Tensor) -> Tensor:

@@ -47,6 +47,8 @@ class Outputs:
     """(M, 2) every object mention's place."""
     mention_front: Tensor | None = None
     """(M, 2) where every mentioned object faces."""
+    patch_front: Tensor | None = None
+    """(V, T, R, R, 2) where the object that each vision token shows faces."""
     pointing: Tensor | None = None
     """(M, P) logarithm of how much each mention attends to each of its video's P vision tokens."""
     pose_pointing: Tensor | None = None
@@ -119,6 +121,7 @@ class Loc3R(nn.Module):
             naming_logits=self._name_patches(states.hidden_states, batch),
             mention=None if mentions is None else self.heads.place(mentions),
             mention_front=None if mentions is None else self.heads.face(mentions),
+            patch_front=self._face_patches(states.hidden_states, batch),
             pointing=self._point(states.hidden_states, batch),
             pose_pointing=self._point_pose(states.hidden_states, batch),
         )
@@ -196,6 +199,15 @@ class Loc3R(nn.Module):
             return None
         hidden: Tensor = self.language.norm(states[layer].flatten(0, 1)[batch.mention_at])
         return hidden
+
+    def _face_patches(self, states: tuple[Tensor, ...] | None, batch: Batch) -> Tensor | None:
+        """Where the things that vision tokens show face (V, T, R, R, 2), in the states that mentions read."""
+        layer = self.config.model.mention_layer
+        if states is None or not layer or self.heads.front is None:
+            return None
+        hidden = self.language.norm(states[layer - 1][batch.ids == self.config.tokens.image])
+        front = self.heads.face(hidden)
+        return None if front is None else front.view(batch.patch_front.shape)
 
     def _point(self, states: tuple[Tensor, ...] | None, batch: Batch) -> Tensor | None:
         layer = self.config.model.mention_layer

@@ -27,7 +27,7 @@ from torch import Tensor
 from loc3r.datasets.prompts import SYSTEM, video_sentence, with_answer_format
 from loc3r.errors import CheckpointError, DataError, FrameError
 from loc3r.model.backbones import backbone_card
-from loc3r.model.batch import PADDING, UNSUPERVISED, VIDEO, Batch, Packed, collate
+from loc3r.model.batch import NEAR_M, PADDING, UNSUPERVISED, VIDEO, Batch, Packed, collate
 from loc3r.model.config import Loc3RConfig
 from loc3r.model.pose_text import response
 from loc3r.model.tokenizer import load_tokenizer
@@ -210,6 +210,7 @@ class Processor:
             patch_xy_m=torch.from_numpy(np.nan_to_num(scene.patch_xy_m)),
             patch_valid=torch.from_numpy(scene.patch_valid & self._teaches_layout(scene)),
             patch_class=torch.from_numpy(scene.patch_class.astype(np.int64)),
+            patch_front=torch.from_numpy(self._patch_fronts(scene)),
         )
 
     def length(self, sample: PreparedSample) -> int:
@@ -223,6 +224,18 @@ class Processor:
     def _teaches_layout(self, scene: PreparedScene) -> bool:
         chosen = self.config.loss.layout_datasets
         return not chosen or source_of(scene.scene_id) in chosen
+
+    def _patch_fronts(self, scene: PreparedScene) -> NDArray[np.float32]:
+        """Where the things that tokens show face, (T, R, R, 2): the nearest thing of a token's class, if any is near."""
+        fronts = np.array([*(_front_of(thing, scene) or NOWHERE for thing in scene.objects), NOWHERE], np.float32)
+        away_m = [self._away_m(scene, thing) for thing in scene.objects]
+        nearest = np.stack([*away_m, np.full(scene.patch_class.shape, NEAR_M)]).argmin(0)  # the last one is nothing
+        return fronts[nearest]
+
+    def _away_m(self, scene: PreparedScene, thing: MapObject) -> NDArray[np.float64]:
+        """How far the tokens (T, R, R) that bear a thing's name are from its centre; infinite for the others."""
+        bears = scene.patch_valid & (scene.patch_class == self._class_of(thing)) & (scene.patch_class >= 0)
+        return np.where(bears, np.linalg.norm(scene.patch_xy_m - thing.xy_m, axis=-1), np.inf)
 
     def _class_of(self, thing: MapObject | None) -> int:
         """Index of an object's name; -1 unknown."""

@@ -50,7 +50,7 @@ class Clone:
         path = folder / "checkpoints" / "rooms-tiny" / "params.yaml"
         params = yaml.safe_load(path.read_text())
         params["rooms"] = dict.fromkeys(params["rooms"], 2)
-        params["tower"] = {"steps": STEPS}
+        params["tower"] = dict.fromkeys(params["tower"], STEPS)
         params["train"] |= {"ranks": 1, "set": f"train.stop_after={STEPS}"}
         path.write_text(yaml.safe_dump(params))
 
@@ -106,7 +106,7 @@ def test_one_command_makes_the_shipped_folder_however_often_it_is_stopped(tmp_pa
     assert clone.run().rstrip().endswith("Data and pipelines are up to date.")
 
     lineage, scores = read_json(made / "lineage.json"), read_json(made / "scores.json")
-    assert lineage["steps"] == STEPS and lineage["parent"] == hash_weights(clone.runs / "tower" / "model")
+    assert lineage["steps"] == STEPS and lineage["parent"] == hash_weights(clone.runs / "tower-twice" / "model")
     assert lineage.keys() == read_json(shipped / "lineage.json").keys()
     assert scores.keys() >= read_json(shipped / "scores.json").keys()
     assert scores["model"]["hash"] == model_hash(made) and scores["calibration"] == read_json(made / "calibration.json")

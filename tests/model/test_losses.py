@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from loc3r.model.batch import NEAR_M
 from loc3r.model.heads import Gaussian, bin_centres_rad, decode_heading, heading_target
-from loc3r.model.losses import NEAR_M, LossTerms, joint_loss, loss_weights, meant, shown, supervised
+from loc3r.model.losses import LossTerms, joint_loss, loss_weights, meant, shown, supervised
 from loc3r.model.modelling import visible
 from loc3r.recipe_sections import LossRecipe, ModelRecipe
 
@@ -251,6 +252,17 @@ def test_a_front_costs_the_square_of_what_it_is_off(model, processor, pack, samp
     terms = joint_loss(told, replace(batch, mention_front=unknown), processor.config)
     assert terms.counts["front"] == 1
     assert terms.means()["front"] == pytest.approx(float((told.mention_front - unknown)[0].square().sum()))
+
+
+def test_patches_tell_fronts_as_often_as_their_video_is_asked(model, processor, pack, sample):
+    batch = processor.collate([pack(0, [sample(1), sample(2)]), pack(1, [sample(3, scene=1)])])
+    told, known = model(batch), batch.patch_front.isfinite().all(-1).flatten(1).sum(1)
+    assert told.patch_front.shape == batch.patch_front.shape and known.all()
+    off = replace(told, patch_front=batch.patch_front.nan_to_num() + torch.tensor([[[[[0.3, -0.4]]]], [[[[0.6, 0.8]]]]]))
+    terms = joint_loss(off, batch, processor.config)
+    assert terms.counts["patch_front"] == 2 * known[0] + known[1]
+    expected = (2 * known[0] * 0.25 + known[1]) / (2 * known[0] + known[1])
+    assert terms.means()["patch_front"] == pytest.approx(float(expected))
 
 
 def test_only_near_tokens_of_the_right_name_show_an_object(processor, pack, videos):

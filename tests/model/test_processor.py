@@ -104,10 +104,32 @@ def test_a_mention_faces_where_its_thing_does(processor, scene, sample):
         assert front.tolist() == pytest.approx([math.cos(turns), math.sin(turns)])
 
 
+def test_a_token_faces_where_the_nearest_thing_of_its_class_does(processor, scene, sample):
+    shown = scene(0)
+    bed = shown.objects[0]
+    assert bed.name == processor.config.class_names[0]
+    other = replace(bed, xy_m=bed.xy_m + [2.0, 0], footprint_m=bed.footprint_m[[2, 3, 0, 1]] + [2.0, 0])
+    patch_class, patch_xy_m = np.full_like(shown.patch_class, -1), np.full_like(shown.patch_xy_m, 9.0)
+    cells = {(0, 0): (0, bed.xy_m + [0.9, 0]), (0, 1): (0, bed.xy_m + [1.1, 0]), (1, 0): (0, bed.xy_m - [1.6, 0])}
+    cells |= {(1, 1): (-1, bed.xy_m)}
+    for (row, column), (known, place) in cells.items():
+        patch_class[0, row, column], patch_xy_m[0, row, column] = known, place
+    seen = replace(
+        shown, objects=(*shown.objects, other), patch_class=patch_class, patch_xy_m=patch_xy_m,
+        patch_valid=np.ones_like(shown.patch_valid),
+    )  # fmt: skip
+    faced = processor.pack(seen, [sample(1)]).patch_front
+    assert faced[0, 0, 0].tolist() == pytest.approx(bed.front.tolist())
+    assert faced[0, 0, 1].tolist() == pytest.approx(other.front.tolist())
+    assert faced[0, 1].isnan().all() and faced[1:].isnan().all()
+    assert processor.pack(replace(seen, objects=()), [replace(sample(1), mentions=())]).patch_front.isnan().all()
+
+
 def test_boxes_of_real_rooms_and_flat_ones_face_nowhere(processor, scene, sample):
     real = replace(scene(0), scene_id="scene0011_00")
     asked = replace(sample(1), scene_id="scene0011_00")
-    assert processor.pack(real, [asked]).mention_front.isnan().all()
+    packed = processor.pack(real, [asked])
+    assert packed.mention_front.isnan().all() and packed.patch_front.isnan().all()
     flat = tuple(replace(thing, footprint_m=np.tile(thing.xy_m, (4, 1))) for thing in scene(0).objects)
     assert processor.pack(replace(scene(0), objects=flat), [sample(1)]).mention_front.isnan().all()
 

@@ -15,7 +15,7 @@ from loc3r.model.processor import Processor
 from loc3r.scenes.shards import PreparedSample, PreparedScene
 
 NO_DENSE = {"naming_layer": None, "mention_layer": None, "fronts": False, "look_at": False}
-DENSE = ("naming", "mention", "front", "look_at", "pointing", "pose_pointing")
+DENSE = ("naming", "mention", "front", "patch_front", "look_at", "pointing", "pose_pointing")
 WEIGHTLESS = {"layout": 0.0, **dict.fromkeys(DENSE, 0.0)}
 
 
