@@ -251,14 +251,15 @@ def test_a_front_costs_the_square_of_what_it_is_off(model, processor, pack, samp
     unknown[1:] = math.nan
     terms = joint_loss(told, replace(batch, mention_front=unknown), processor.config)
     assert terms.counts["front"] == 1
-    assert terms.means()["front"] == pytest.approx(float((told.mention_front - unknown)[0].square().sum()))
+    assert terms.means()["front"] == pytest.approx(float((told.mention_front - unknown)[0].detach().square().sum()))
 
 
 def test_patches_tell_fronts_as_often_as_their_video_is_asked(model, processor, pack, sample):
     batch = processor.collate([pack(0, [sample(1), sample(2)]), pack(1, [sample(3, scene=1)])])
     told, known = model(batch), batch.patch_front.isfinite().all(-1).flatten(1).sum(1)
     assert told.patch_front.shape == batch.patch_front.shape and known.all()
-    off = replace(told, patch_front=batch.patch_front.nan_to_num() + torch.tensor([[[[[0.3, -0.4]]]], [[[[0.6, 0.8]]]]]))
+    wrong = torch.tensor([[0.3, -0.4], [0.6, 0.8]]).view(2, 1, 1, 1, 2)
+    off = replace(told, patch_front=batch.patch_front.nan_to_num() + wrong)
     terms = joint_loss(off, batch, processor.config)
     assert terms.counts["patch_front"] == 2 * known[0] + known[1]
     expected = (2 * known[0] * 0.25 + known[1]) / (2 * known[0] + known[1])

@@ -104,13 +104,21 @@ def test_a_mention_faces_where_its_thing_does(processor, scene, sample):
         assert front.tolist() == pytest.approx([math.cos(turns), math.sin(turns)])
 
 
+def east_m(away_m):
+    return np.array([away_m, 0])
+
+
 def test_a_token_faces_where_the_nearest_thing_of_its_class_does(processor, scene, sample):
     shown = scene(0)
     bed = shown.objects[0]
     assert bed.name == processor.config.class_names[0]
-    other = replace(bed, xy_m=bed.xy_m + [2.0, 0], footprint_m=bed.footprint_m[[2, 3, 0, 1]] + [2.0, 0])
+    other = replace(bed, xy_m=bed.xy_m + east_m(2.0), footprint_m=bed.footprint_m[[2, 3, 0, 1]] + east_m(2.0))
     patch_class, patch_xy_m = np.full_like(shown.patch_class, -1), np.full_like(shown.patch_xy_m, 9.0)
-    cells = {(0, 0): (0, bed.xy_m + [0.9, 0]), (0, 1): (0, bed.xy_m + [1.1, 0]), (1, 0): (0, bed.xy_m - [1.6, 0])}
+    cells = {
+        (0, 0): (0, bed.xy_m + east_m(0.9)),
+        (0, 1): (0, bed.xy_m + east_m(1.1)),
+        (1, 0): (0, bed.xy_m - east_m(1.6)),
+    }
     cells |= {(1, 1): (-1, bed.xy_m)}
     for (row, column), (known, place) in cells.items():
         patch_class[0, row, column], patch_xy_m[0, row, column] = known, place
