@@ -226,7 +226,7 @@ class Processor:
         return not chosen or source_of(scene.scene_id) in chosen
 
     def _patch_fronts(self, scene: PreparedScene) -> NDArray[np.float32]:
-        """Where the things that tokens show face, (T, R, R, 2): its class's nearest, if any is near."""
+        """Where tokens' things face, (T, R, R, 2): a token shows the nearest thing of its class, if one is near."""
         fronts = np.array([*(_front_of(thing, scene) or NOWHERE for thing in scene.objects), NOWHERE], np.float32)
         away_m = [self._away_m(scene, thing) for thing in scene.objects]
         nearest = np.stack([*away_m, np.full(scene.patch_class.shape, NEAR_M)]).argmin(0)  # the last one is nothing
