@@ -57,7 +57,7 @@ class Packed:
     patch_class: Tensor
     """(T, R, R) index into the class names; -1 unknown."""
     patch_front: Tensor
-    """(T, R, R, 2) unit vector of where the object that a token shows faces."""
+    """(T, R, R, 2) unit vector of where the object that a token shows faces; NaN unknown, or nothing reads it."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Batch:
     patch_class: Tensor
     patch_front: Tensor
     questions: Tensor
-    """(V,) how many questions each video answers for: the weight of its layout and naming terms."""
+    """(V,) how many questions each video answers for: the weight of the terms of its vision tokens."""
     class_name_ids: Tensor
     """(C, L) tokens of the class names, ``PADDING`` at the end."""
     prefix: int

@@ -65,13 +65,13 @@ def supervised(batch: Batch, config: Loc3RConfig) -> dict[str, float]:
     """How many things each active term sums over; the patches of a video count once a question."""
     count: dict[str, Callable[[], Tensor]] = {
         "answer": lambda: (batch.labels != UNSUPERVISED).sum(),
-        "layout": lambda: (batch.patch_valid.flatten(1).sum(1) * batch.questions).sum(),
+        "layout": lambda: _as_asked(batch.patch_valid, batch),
         "position": lambda: _known(batch.position_m).sum(),
         "heading": lambda: batch.heading_rad.isfinite().sum(),
-        "naming": lambda: ((batch.patch_class >= 0).flatten(1).sum(1) * batch.questions).sum(),
+        "naming": lambda: _as_asked(batch.patch_class >= 0, batch),
         "mention": lambda: torch.tensor(len(batch.mention_at)),
         "front": lambda: _known(batch.mention_front).sum(),
-        "patch_front": lambda: (_known(batch.patch_front).flatten(1).sum(1) * batch.questions).sum(),
+        "patch_front": lambda: _as_asked(_known(batch.patch_front), batch),
         "look_at": lambda: _known(batch.look_at_m).sum(),
         "pointing": lambda: shown(batch).any(-1).sum(),
         "pose_pointing": lambda: meant(batch).any(-1).sum(),
@@ -132,13 +132,17 @@ def _off(front: Tensor | None, target: Tensor, weight: Tensor | float = 1.0) -> 
     return (off * weight).sum()
 
 
+def _as_asked(patches: Tensor, batch: Batch) -> Tensor:
+    """Sum over vision tokens (V, T, R, R), each video as often as it is asked."""
+    return (patches.flatten(1).sum(1) * batch.questions).sum()
+
+
 def _known(target: Tensor) -> Tensor:
     return target.isfinite().all(-1)
 
 
 def _layout(outputs: Outputs, batch: Batch) -> Tensor:
-    patches = _nll(outputs.layout, batch.patch_xy_m) * batch.patch_valid
-    return (patches.flatten(1).sum(1) * batch.questions).sum()
+    return _as_asked(_nll(outputs.layout, batch.patch_xy_m) * batch.patch_valid, batch)
 
 
 def _answer(outputs: Outputs, batch: Batch) -> Tensor:

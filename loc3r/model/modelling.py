@@ -203,10 +203,9 @@ class Loc3R(nn.Module):
     def _face_patches(self, states: tuple[Tensor, ...] | None, batch: Batch) -> Tensor | None:
         """Where the things that vision tokens show face (V, T, R, R, 2), in the states that mentions read."""
         layer = self.config.model.mention_layer
-        if states is None or not layer or self.heads.front is None:
+        if states is None or not layer:
             return None
-        hidden = self.language.norm(states[layer - 1][batch.ids == self.config.tokens.image])
-        front = self.heads.face(hidden)
+        front = self.heads.face(self.language.norm(states[layer - 1][batch.ids == self.config.tokens.image]))
         return None if front is None else front.view(batch.patch_front.shape)
 
     def _point(self, states: tuple[Tensor, ...] | None, batch: Batch) -> Tensor | None:

@@ -227,8 +227,9 @@ class Processor:
 
     def _patch_fronts(self, scene: PreparedScene) -> NDArray[np.float32]:
         """Where tokens' things face, (T, R, R, 2): a token shows the nearest thing of its class, if one is near."""
-        fronts = np.array([*(_front_of(thing, scene) or NOWHERE for thing in scene.objects), NOWHERE], np.float32)
-        away_m = [self._away_m(scene, thing) for thing in scene.objects]
+        things = scene.objects if self.config.model.fronts else ()
+        fronts = np.array([*(_front_of(thing, scene) or NOWHERE for thing in things), NOWHERE], np.float32)
+        away_m = [self._away_m(scene, thing) for thing in things]
         nearest = np.stack([*away_m, np.full(scene.patch_class.shape, NEAR_M)]).argmin(0)  # the last one is nothing
         shown: NDArray[np.float32] = fronts[nearest]
         return shown
