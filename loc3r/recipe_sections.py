@@ -146,7 +146,7 @@ class ModelRecipe(Section):
     look_at: bool = False
     """Dense grounding: <Ori> regresses the point looked at; the heading head reads both places."""
     fronts: Annotated[bool, LATER] = False
-    """Dense grounding: object mentions also tell which way their object faces. Only rooms of loc3r synth teach it."""
+    """Dense grounding: object mentions and vision tokens tell which way their object faces, in rooms of loc3r synth."""
     egocentric_layer: Annotated[int | None, LATER] = None
     """Ours: after this language layer the pose is read, and each word of the question is told where the thing that it
     names is from there. Absent: the pose is read after the last layer, as in the paper."""
@@ -192,7 +192,7 @@ class LossRecipe(Section):
     mention: Weight = 0.0
     look_at: Weight = 0.0
     front: Annotated[Weight, LATER] = 0.0
-    """Ours: squared error of the way (a unit vector) that a mentioned object faces."""
+    """Ours: squared error of the way (a unit vector) that an object faces, mentioned or shown by a vision token."""
     pointing: Annotated[Weight, LATER] = 0.0
     """Ours: before ``mention_layer``, one attention head looks from each mention at the tokens that show the object."""
     pose_pointing: Annotated[Weight, LATER] = 0.0
